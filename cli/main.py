@@ -1,0 +1,14 @@
+"""The `weir` command: one small module a theme, put together here."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def weir() -> None:
+    """Usage-based billing where every subscription is one durable workflow."""
+
+
+def run() -> None:
+    app()

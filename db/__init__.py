@@ -1,0 +1,1 @@
+"""The facts: PostgreSQL tables, migrations and the queries on them."""

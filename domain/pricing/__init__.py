@@ -1,0 +1,1 @@
+"""The price models, one small file each."""

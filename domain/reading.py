@@ -1,0 +1,189 @@
+"""Documents in: JSON or YAML values become domain values, or every fault in them with its path.
+
+A parser takes a raw value and returns a domain value or raises `Invalid`, with paths relative to that value.
+`Fields` runs parsers over the members of an object, keeps going after a fault, and refuses unknown members.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import TypeVar, cast
+
+from domain.decimals import read_decimal
+from domain.errors import Fault, Invalid
+
+T = TypeVar("T")
+Parser = Callable[[object], T]
+
+LONGEST_KEY = 200
+LONGEST_TEXT = 2_000
+LONGEST_LIST = 1_000
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]*", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class InexactNumber(str):
+    """A JSON or YAML number with a point or an exponent, as it was written: refused wherever it matters."""
+
+    __slots__ = ()
+
+
+class Fields:
+    """The members of one object. Call `done` when all are read: it raises `Invalid` with all faults."""
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, Mapping):
+            raise Invalid.at("", "must be an object")
+        self._members: Mapping[object, object] = value
+        self._known: set[str] = set()
+        self._faults: list[Fault] = []
+
+    def has(self, name: str) -> bool:
+        """Whether the member is there and not null."""
+        return self._members.get(name) is not None
+
+    def required(self, name: str, parse: Parser[T]) -> T:
+        if name not in self._members:
+            self._known.add(name)
+            self.refuse(name, "is required")
+            return cast(T, None)  # never used: `done` raises
+        return self._read(name, parse)
+
+    def optional(self, name: str, parse: Parser[T], default: T) -> T:
+        """The member, or `default` where it is absent or null."""
+        self._known.add(name)
+        return self._read(name, parse) if self.has(name) else default
+
+    def nullable(self, name: str, parse: Parser[T]) -> T | None:
+        return self.optional(name, cast("Parser[T | None]", parse), None)
+
+    def refuse(self, path: str, message: str) -> None:
+        self._faults.append(Fault(path, message))
+
+    def done(self) -> None:
+        unknown = [name for name in self._members if name not in self._known]
+        self._faults.extend(Fault(str(name), "is not a known field") for name in unknown)
+        if self._faults:
+            raise Invalid(self._faults)
+
+    def _read(self, name: str, parse: Parser[T]) -> T:
+        self._known.add(name)
+        try:
+            return parse(self._members[name])
+        except Invalid as invalid:
+            self._faults.extend(invalid.beneath(name))
+            return cast(T, None)  # never used: `done` raises
+
+
+def decimal(value: object) -> Fraction:
+    """An exact decimal string, or a JSON integer."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise Invalid.at("", "must be a decimal string")
+    if isinstance(value, InexactNumber | float):
+        raise Invalid.at("", f"the number {value} may have lost digits: send it as a string")
+    try:
+        return read_decimal(str(value))
+    except ValueError as error:
+        raise Invalid.at("", str(error)) from None
+
+
+def not_negative(value: object) -> Fraction:
+    number = decimal(value)
+    if number < 0:
+        raise Invalid.at("", "must not be negative")
+    return number
+
+
+def positive(value: object) -> Fraction:
+    number = decimal(value)
+    if number <= 0:
+        raise Invalid.at("", "must be greater than zero")
+    return number
+
+
+def percent(value: object) -> Fraction:
+    number = decimal(value)
+    if not 0 <= number <= 100:
+        raise Invalid.at("", "must be from 0 to 100")
+    return number
+
+
+def integer(minimum: int, maximum: int) -> Parser[int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise Invalid.at("", f"must be a whole number from {minimum} to {maximum}")
+        return value
+
+    return parse
+
+
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Invalid.at("", "must be true or false")
+    return value
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str) or isinstance(value, InexactNumber):
+        raise Invalid.at("", "must be text")
+    if not value or len(value) > LONGEST_TEXT or "\x00" in value:
+        raise Invalid.at("", f"must have from 1 to {LONGEST_TEXT} characters")
+    return value
+
+
+def key(value: object) -> str:
+    """A name that a user gives: letters, digits and `._:@/+-`."""
+    name = text(value)
+    if len(name) > LONGEST_KEY or _KEY.fullmatch(name) is None:
+        raise Invalid.at("", f"must be 1 to {LONGEST_KEY} letters, digits or ._:@/+-, beginning with one of the first two")
+    return name
+
+
+def one_of(*choices: str) -> Parser[str]:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise Invalid.at("", f"must be one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def list_of(parse: Parser[T], longest: int = LONGEST_LIST) -> Parser[tuple[T, ...]]:
+    def parse_list(value: object) -> tuple[T, ...]:
+        if not isinstance(value, list | tuple):
+            raise Invalid.at("", "must be a list")
+        if len(value) > longest:
+            raise Invalid.at("", f"must have at most {longest} entries")
+        read: list[T] = []
+        faults: list[Fault] = []
+        for index, entry in enumerate(value):
+            try:
+                read.append(parse(entry))
+            except Invalid as invalid:
+                faults.extend(invalid.beneath(index))
+        if faults:
+            raise Invalid(faults)
+        return tuple(read)
+
+    return parse_list
+
+
+def instant(value: object) -> datetime:
+    """An RFC 3339 time with an offset, as UTC, to the microsecond."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
+        raise Invalid.at("", "must be an RFC 3339 time with an offset, like 2026-01-31T00:00:00Z")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid.at("", "is not a time that exists") from None
+
+
+def written(at: datetime) -> str:
+    """An instant as RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+

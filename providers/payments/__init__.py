@@ -1,0 +1,1 @@
+"""Moving money through a payment provider."""
