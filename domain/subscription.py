@@ -1,0 +1,116 @@
+"""What a subscription is, and what is due next in its life. No clock, no I/O.
+
+One frozen value holds all that a life needs to go on: it is the workflow's only argument, the row's state and
+what the simulation runs on. How each step changes it, and what the step bills, is in `lifecycle`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from fractions import Fraction
+from typing import Literal
+
+from domain.calendar import Cycle, Period
+from domain.customers import Redemption
+from domain.plans import PlanRef
+
+Status = Literal["scheduled", "trialing", "active", "paused", "cancelled"]
+Reason = Literal["start", "trial_end", "period_end", "grant_expiry"]
+
+
+class Phase(IntEnum):
+    """The order of what is due at one instant (contract: order at one instant). A clock stands at an
+    instant and a phase; what is due at that instant up to that phase has happened.
+    """
+
+    ARRIVED = 0  # the instant has come, nothing that is due at it has happened
+    ATTEMPTS = 1  # payments to attempt, the oldest invoice first
+    PERIODS = 2  # starts, trial ends, period ends and their invoices
+    EXPIRIES = 3  # grants that end
+    DONE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next thing a life waits for."""
+
+    at: datetime
+    phase: Phase
+    reason: Reason
+    grant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTimer:
+    grant: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityChange:
+    """A change inside a period that the next invoice prorates."""
+
+    item: str
+    at: datetime
+    before: Fraction
+    after: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """`period` is the current one (None before the start and while trialing); `usage_from` is where the usage
+    that the next invoice bills begins; `request_ids` are the commands carried out lately, oldest first.
+    """
+
+    id: str
+    key: str
+    customer: str
+    plan: PlanRef
+    currency: str
+    timezone: str
+    started_at: datetime
+    cycle: Cycle
+    status: Status = "scheduled"
+    period: Period | None = None
+    period_index: int = 0
+    usage_from: datetime | None = None
+    trial_end: datetime | None = None
+    quantities: Mapping[str, Fraction] = field(default_factory=dict)
+    coupons: tuple[Redemption, ...] = ()
+    quantity_changes: tuple[QuantityChange, ...] = ()
+    next_plan: PlanRef | None = None
+    cancels_at_period_end: bool = False
+    ended_at: datetime | None = None
+    pauses: tuple[Period, ...] = ()
+    paused_at: datetime | None = None
+    grants: tuple[GrantTimer, ...] = ()
+    environment: str = ""  # whose books it is in
+    test_clock: str | None = None
+    request_ids: tuple[str, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        return self.status == "cancelled"
+
+    def next_due(self) -> Due | None:
+        """The earliest of what is due, or None when the life is over."""
+        return min(self._dues(), key=lambda due: (due.at, due.phase), default=None)
+
+    def _dues(self) -> tuple[Due, ...]:
+        if self.is_over:
+            return ()
+        expiries = tuple(
+            Due(timer.expires_at, Phase.EXPIRIES, "grant_expiry", timer.grant)
+            for timer in self.grants
+        )
+        return (self._boundary(), *expiries)
+
+    def _boundary(self) -> Due:
+        if self.status == "scheduled":
+            return Due(self.started_at, Phase.PERIODS, "start")
+        if self.status == "trialing" and self.trial_end is not None:
+            return Due(self.trial_end, Phase.PERIODS, "trial_end")
+        if self.period is None:
+            raise ValueError(f"{self.id} is {self.status} without a period")
+        return Due(self.period.end, Phase.PERIODS, "period_end")
