@@ -2,12 +2,17 @@
 
 import typer
 
+from cli.periods import periods
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def weir() -> None:
     """Usage-based billing where every subscription is one durable workflow."""
+
+
+app.command("periods")(periods)
 
 
 def run() -> None:
