@@ -101,7 +101,21 @@ class AdvanceClock:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSnapshot:
+    """What a subscription has used of each meter in its current period, up to a watermark of the usage log: the
+    signal `usage`. Lost, doubled or reordered it does no harm: only a newer watermark counts.
+    """
+
+    watermark: int
+    at: datetime
+    totals: Mapping[str, str]
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PumpUsage:
+    """Follow the usage log of the environments in one shard of `shards`, for so many rounds."""
+
     shard: int
     shards: int
     rounds: int
