@@ -3,6 +3,7 @@
 import typer
 
 from cli.periods import periods
+from cli.rate import rate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -13,6 +14,7 @@ def weir() -> None:
 
 
 app.command("periods")(periods)
+app.command("rate")(rate)
 
 
 def run() -> None:

@@ -1,0 +1,30 @@
+"""Each tier's part of an amount of money at that tier's percentage, plus the flat amount of each tier reached."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from domain.pricing.graduated import graduated_steps
+from domain.pricing.steps import Step, refuse_negative
+from domain.pricing.tiers import Tiers, at_zero, read_percent_tiers
+from domain.reading import Fields, boolean
+
+
+@dataclass(frozen=True, slots=True)
+class GraduatedPercentage:
+    """The tiers' rates are shares of one, not percentages."""
+
+    tiers: Tiers
+    flat_on_zero: bool
+
+    def charge(self, quantity: Fraction) -> list[Step]:
+        refuse_negative(quantity)
+        if quantity == 0:
+            return at_zero(self.tiers, self.flat_on_zero)
+        return graduated_steps(self.tiers, quantity, "rate")
+
+
+def read_graduated_percentage(fields: Fields) -> GraduatedPercentage:
+    return GraduatedPercentage(
+        fields.required("tiers", read_percent_tiers),
+        fields.optional("flat_on_zero", boolean, False),
+    )

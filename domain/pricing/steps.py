@@ -1,0 +1,39 @@
+"""The steps of a rating: how an amount came about, one part of the price after another."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from domain.errors import Invalid
+
+ZERO = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one part of a price adds. `step` is that part's path in the price (`tiers.0.unit_amount`); where
+    both are there, `quantity` × `rate` is `amount`.
+    """
+
+    step: str
+    quantity: Fraction | None
+    rate: Fraction | None
+    amount: Fraction
+
+
+def charged(step: str, quantity: Fraction, rate: Fraction) -> Step:
+    return Step(step, quantity, rate, quantity * rate)
+
+
+def fixed(step: str, amount: Fraction) -> Step:
+    return Step(step, None, None, amount)
+
+
+def total(steps: Iterable[Step]) -> Fraction:
+    return sum((step.amount for step in steps), ZERO)
+
+
+def refuse_negative(quantity: Fraction) -> None:
+    """Tiers and packages are counted from zero: a negative quantity is in none of them."""
+    if quantity < 0:
+        raise Invalid.at("usage.quantity", "must not be negative under this price")
