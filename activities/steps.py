@@ -11,6 +11,14 @@ from domain.dunning import Collection
 from domain.subscription import Phase, Subscription
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """Where a clock stands: what is due at `at`, up to `phase`, may happen."""
+
+    at: datetime
+    phase: Phase = Phase.DONE
+
+
 @dataclass(frozen=True, slots=True)
 class Begin:
     """The start of a subscription, or the end of its trial. `at` is the business instant."""
@@ -34,20 +42,41 @@ class CarryOut:
 
 @dataclass(frozen=True, slots=True)
 class ExpireGrant:
-    """`subscription` is the one whose timer it is; None where the grant has a workflow of its own."""
+    """A plan's grant, which its subscription watches over."""
+
+    subscription: Subscription
+    grant: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLife:
+    """A grant that ends. `customer` and `test_clock` are its owner's."""
 
     environment: str
     grant: str
+    customer: str
+    expires_at: datetime
+    test_clock: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRefund:
+    """Money that a decision gave back. `refund` is its business name, unique for ever."""
+
+    environment: str
+    refund: str
     at: datetime
-    subscription: Subscription | None = None
+    test_clock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a step brought: the subscription as it now is, the collections to start, the asker's answer."""
+    """What a step brought: the subscription as it now is, what to set going, the asker's answer."""
 
     subscription: Subscription
     collections: tuple[Collection, ...] = ()
+    refunds: tuple[SendRefund, ...] = ()
     answer: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -63,14 +92,40 @@ class TopUp:
     currency: str
     at: datetime
     expires_at: datetime | None = None
+    test_clock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToppedUp:
+    """`status` is the invoice's: `paid`, or `void` where the payment was declined with `failure_code`."""
+
     invoice: str
     status: str
-    grant: str | None = None
+    grant: GrantLife | None = None
     failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """The customer wants to pay what is open, with a new payment method where one is given: every unpaid
+    invoice, or only `invoice`, is attempted at once, the oldest first.
+    """
+
+    environment: str
+    request: str
+    customer: str
+    at: datetime
+    payment_method: str | None = None
+    invoice: str | None = None
+    test_clock: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What became of the invoices attempted, and the provider's id of the method that was attached."""
+
+    collections: tuple[Collection, ...] = ()
+    payment_method: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +139,7 @@ class AttemptPayment:
 
 @dataclass(frozen=True, slots=True)
 class LookUpPayment:
-    """Read an attempt's outcome from the provider again: a webhook said it changed."""
+    """Read again what became of an invoice, here and at the provider: someone said that it changed."""
 
     collection: Collection
     at: datetime
@@ -92,12 +147,29 @@ class LookUpPayment:
 
 @dataclass(frozen=True, slots=True)
 class AdvanceClock:
-    """Take a test clock to `to`: let all that is due happen, instant by instant, up to `through` at the last."""
+    """Take a test clock to `to`: let all that is due happen, moment by moment."""
 
     environment: str
     clock: str
-    to: datetime
-    through: Phase = Phase.DONE
+    to: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Send on what was written down but never arrived, `rounds` times."""
+
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSnapshot:
+    """What a subscription used, as far as the usage log was followed: totals per meter, as decimals. Only a
+    newer `watermark` counts, so one that is lost, doubled or late does no harm.
+    """
+
+    watermark: int
+    at: datetime
+    totals: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +210,13 @@ class Steps:
         raise NotImplementedError
 
     @activity.defn
-    async def expire_grant(self, step: ExpireGrant) -> Turn | None:
-        """Post what is left of a grant as breakage."""
+    async def expire_grant(self, step: ExpireGrant) -> Turn:
+        """Post what is left of a plan's grant as breakage."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def end_grant(self, step: GrantLife) -> None:
+        """Post what is left of any other grant as breakage."""
         raise NotImplementedError
 
     @activity.defn
@@ -158,8 +235,28 @@ class Steps:
         raise NotImplementedError
 
     @activity.defn
+    async def send_refund(self, step: SendRefund) -> None:
+        """Send money back, once under the refund's name, and record that it went."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def attach_payment_method(self, step: Pay) -> str | None:
+        """Make the customer's new payment method the one that is charged."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def attempt_unpaid(self, step: Pay) -> tuple[Collection, ...]:
+        """Have every unpaid invoice of the customer attempted, one after the other, the oldest first."""
+        raise NotImplementedError
+
+    @activity.defn
     async def advance_clock(self, step: AdvanceClock) -> None:
         """Drive every life on the clock to the instant, in the order of what is due."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def relay(self, step: Relay) -> None:
+        """Send the requests that no workflow has got yet, and tell of the provider's events."""
         raise NotImplementedError
 
     @activity.defn

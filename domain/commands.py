@@ -55,9 +55,12 @@ Command = Cancel | ChangePlan | SetQuantity | Pause | Resume | WatchGrant
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command under the name of the request that asked for it: asked twice, it is done once."""
+    """A command under the name of the request that asked for it: asked twice, it is done once. `at` is given
+    where the customer lives on a test clock: what it showed when the request was made.
+    """
 
     id: str
     command: Command
     actor: str = "api"
     reason: str | None = None
+    at: datetime | None = None

@@ -24,9 +24,11 @@ class Phase(IntEnum):
     instant and a phase; what is due at that instant up to that phase has happened.
     """
 
-    ARRIVED = 0  # the instant has come, nothing that is due at it has happened
+    ARRIVED = (
+        0  # the instant has come: what is asked at it may happen, nothing that was due at it has
+    )
     ATTEMPTS = 1  # payments to attempt, the oldest invoice first
-    PERIODS = 2  # starts, trial ends, period ends and their invoices
+    PERIODS = 2  # trial ends, period ends and their invoices
     EXPIRIES = 3  # grants that end
     DONE = 4
 
@@ -108,7 +110,7 @@ class Subscription:
 
     def _boundary(self) -> Due:
         if self.status == "scheduled":
-            return Due(self.started_at, Phase.PERIODS, "start")
+            return Due(self.started_at, Phase.ARRIVED, "start")  # asked for, like a command
         if self.status == "trialing" and self.trial_end is not None:
             return Due(self.trial_end, Phase.PERIODS, "trial_end")
         if self.period is None:
