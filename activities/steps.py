@@ -163,17 +163,6 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class UsageSnapshot:
-    """What a subscription used, as far as the usage log was followed: totals per meter, as decimals. Only a
-    newer `watermark` counts, so one that is lost, doubled or late does no harm.
-    """
-
-    watermark: int
-    at: datetime
-    totals: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSnapshot:
     """What a subscription has used of each meter in its current period, up to a watermark of the usage log: the
     signal `usage`. Lost, doubled or reordered it does no harm: only a newer watermark counts.
     """
