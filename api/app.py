@@ -1,0 +1,57 @@
+"""The application: the doorway, the routes of every resource, and how errors are answered."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from api import health, problems
+from api.connections import Connections, Settings, open_connections
+from api.doorway import Doorway
+from api.schemas.problem import PROBLEMS
+
+TITLE = "Weir"
+DESCRIPTION = """Usage-based billing where every subscription is one durable workflow.
+
+Money and quantities are decimal strings. Times are RFC 3339 with an offset. Wherever a path or a body takes an id, it also
+takes the key. Every `POST` takes an `Idempotency-Key`: the same key and body return the first response again. Errors are
+`application/problem+json` (RFC 9457)."""
+
+# Each resource is a module with a `router`; the order is that of the documentation.
+ROUTERS: tuple[APIRouter, ...] = ()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API that opens its connections when it starts and closes them when it ends."""
+    return _app(lambda: open_connections(settings))
+
+
+def app_over(connections: Connections) -> FastAPI:
+    """The API on connections that its caller opened, and closes."""
+    return _app(lambda: nullcontext(connections))
+
+
+def _app(connect: Callable[[], AbstractAsyncContextManager[Connections]]) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with connect() as connections:
+            app.state.connections = connections
+            yield
+
+    app = FastAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version=version("weir"),
+        lifespan=lifespan,
+        middleware=[Middleware(Doorway)],
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/v1", responses=PROBLEMS)
+    return app

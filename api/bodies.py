@@ -1,0 +1,90 @@
+"""JSON bodies in, exactly: a number with a point stays as it was written, and no text gets in that cannot be kept."""
+
+import json
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+
+from api.problems import UnreadableBody
+from domain.errors import Fault, Invalid
+from domain.reading import InexactNumber
+
+
+def read_json(body: bytes) -> Any:
+    """The JSON value of a body; numbers with a point or an exponent are `InexactNumber`, which readers refuse.
+
+    Raises `Invalid` for what is no JSON (NaN and Infinity are none), names a member twice, nests too deep, or has text
+    that is no Unicode or has a NUL.
+    """
+    try:
+        text = body.decode()
+        value = json.loads(
+            text,
+            parse_float=InexactNumber,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except UnicodeDecodeError as error:
+        raise Invalid.at("", f"is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        message = f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise Invalid.at("", message) from None
+    except RecursionError:
+        raise Invalid.at("", "is nested too deep") from None
+    except ValueError as error:
+        raise Invalid.at("", str(error)) from None
+    if "\\u" in text and (faults := tuple(_unkeepable(value, ()))):
+        raise Invalid(faults)
+    return value
+
+
+class ExactRequest(Request):
+    """A request whose JSON body is read exactly."""
+
+    async def json(self) -> Any:
+        try:
+            return read_json(await self.body())
+        except Invalid as invalid:
+            raise UnreadableBody(invalid) from None
+
+
+class ExactRoute(APIRoute):
+    """A route whose handler gets an `ExactRequest`: `APIRouter(route_class=ExactRoute)`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_exactly(request: Request) -> Response:
+            return await handle(ExactRequest(request.scope, request.receive))
+
+        return handle_exactly
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"has the number {name}, which is not JSON")
+
+
+def _object(members: list[tuple[str, object]]) -> dict[str, object]:
+    read = dict(members)
+    if len(read) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"names the member {twice!r} twice")
+    return read
+
+
+def _unkeepable(value: object, path: tuple[str, ...]) -> Iterator[Fault]:
+    match value:
+        case str():
+            if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+                yield Fault(".".join(path), "has a character that is no text")
+        case dict():
+            for name, member in value.items():
+                yield from _unkeepable(name, path)
+                yield from _unkeepable(member, (*path, name))
+        case list():
+            for index, member in enumerate(value):
+                yield from _unkeepable(member, (*path, str(index)))

@@ -1,0 +1,1 @@
+"""What documents look like, in and out."""

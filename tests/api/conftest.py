@@ -1,0 +1,62 @@
+"""A client of the API, in the process of the test: the real application on a real database."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from api.app import app_over
+from api.auth import Scope
+from api.connections import Connections, connect_temporal
+from db.keys import create_key
+from db.session import Database
+from db.tenants import Environment
+
+WEBHOOK_SECRET = "whsec_of_a_test"
+
+
+@pytest.fixture
+async def temporal(temporal_address: str) -> Client:
+    return await connect_temporal({"target_host": temporal_address})
+
+
+@pytest.fixture
+async def app(database: Database, temporal: Client) -> AsyncIterator[FastAPI]:
+    app = app_over(Connections(database, temporal, WEBHOOK_SECRET))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Makes keys and clients of one application."""
+
+    app: FastAPI
+    database: Database
+
+    async def key(self, environment: Environment, *scopes: Scope) -> str:
+        async with self.database.transaction(environment.id) as connection:
+            return (await create_key(connection, environment, "a test", scopes))[1]
+
+    def client(self, key: str | None, **options: Any) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://weir.test", headers=headers, **options
+        )
+
+
+@pytest.fixture
+def desk(app: FastAPI, database: Database) -> Desk:
+    return Desk(app, database)
+
+
+@pytest.fixture
+async def client(desk: Desk, environment: Environment) -> AsyncIterator[httpx.AsyncClient]:
+    """With a key that may do everything in a test environment of its own."""
+    async with desk.client(await desk.key(environment, "admin")) as client:
+        yield client
