@@ -6,64 +6,86 @@ its context's digits, and a third of a price has no last digit. Text comes in an
 
 import re
 from fractions import Fraction
-from math import ceil, floor
 from typing import Literal, assert_never
 
 RoundingMode = Literal["up", "down", "half_up"]
 
-_DECIMAL = re.compile(r"-?([0-9]{1,38})(?:\.([0-9]{1,38}))?", re.ASCII)
+_DECIMAL = re.compile(r"(-?[0-9]{1,38})(?:\.([0-9]{1,38}))?", re.ASCII)
 _ENDLESS_DIGITS = 30
 
 
 def read_decimal(text: str) -> Fraction:
     """Read `-?digits[.digits]`, at most 38 digits on each side; raise ValueError for all else."""
-    if _DECIMAL.fullmatch(text) is None:
-        raise ValueError("must be a decimal like 12.5, with at most 38 digits before and after the point")
-    return Fraction(text)
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "must be a decimal like 12.5, with at most 38 digits before and after the point"
+        )
+    whole, decimals = match.groups()
+    if decimals is None:
+        return Fraction(int(whole))
+    return Fraction(int(whole + decimals), 10 ** len(decimals))
 
 
 def plain(value: Fraction, endless_digits: int = _ENDLESS_DIGITS) -> str:
     """Write in plain notation without trailing zeros: exactly where the decimals end, otherwise with
     `endless_digits` decimals, half up. Never `-0`.
     """
-    ends_after = _decimals_of(value)
-    text = _write(value, endless_digits if ends_after is None else ends_after)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    numerator, denominator = value.numerator, value.denominator
+    if denominator == 1:
+        return str(numerator)
+    digits = _decimals_of(denominator)
+    if digits is not None:
+        return point(numerator * 10**digits // denominator, digits)
+    return (
+        fixed(value, endless_digits).rstrip("0").rstrip(".") if endless_digits else fixed(value, 0)
+    )
 
 
 def fixed(value: Fraction, digits: int) -> str:
     """Write with exactly `digits` decimals, half up. Never `-0`."""
-    return _write(value, digits)
+    return point(scaled(value, digits), digits)
+
+
+def point(units: int, digits: int) -> str:
+    """Write a whole number of units of which `10 ** digits` are one: 1250 of 2 digits is `12.50`."""
+    if digits == 0:
+        return str(units)
+    whole = str(abs(units)).rjust(digits + 1, "0")
+    return f"{'-' if units < 0 else ''}{whole[:-digits]}.{whole[-digits:]}"
+
+
+def scaled(value: Fraction, digits: int, mode: RoundingMode = "half_up") -> int:
+    """`value` in units of which `10 ** digits` are one, rounded to whole ones (negative digits: tens,
+    hundreds); `up` and `down` are away from and towards zero.
+    """
+    numerator, denominator = abs(value.numerator), value.denominator
+    if digits >= 0:
+        numerator *= 10**digits
+    else:
+        denominator *= 10**-digits
+    match mode:
+        case "up":
+            units = -(-numerator // denominator)
+        case "down":
+            units = numerator // denominator
+        case "half_up":
+            units = (2 * numerator + denominator) // (2 * denominator)
+        case _:
+            assert_never(mode)
+    return units if value.numerator >= 0 else -units
 
 
 def round_to(value: Fraction, scale: int, mode: RoundingMode) -> Fraction:
-    """Round to `scale` decimals (negative: tens, hundreds); `up` and `down` are away from and towards zero."""
-    unit = Fraction(10) ** -scale
-    units = abs(value) / unit
-    match mode:
-        case "up":
-            whole = ceil(units)
-        case "down":
-            whole = floor(units)
-        case "half_up":
-            whole = floor(units + Fraction(1, 2))
-        case _:
-            assert_never(mode)
-    return whole * unit if value >= 0 else -whole * unit
+    """Round to `scale` decimals (negative: tens, hundreds)."""
+    units = scaled(value, scale, mode)
+    return Fraction(units, 10**scale) if scale >= 0 else Fraction(units * 10**-scale)
 
 
-def _decimals_of(value: Fraction) -> int | None:
-    """How many decimals `value` has, or None if they never end."""
-    rest, twos, fives = value.denominator, 0, 0
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
+def _decimals_of(denominator: int) -> int | None:
+    """How many decimals a fraction in lowest terms has, or None if they never end."""
+    twos = (denominator & -denominator).bit_length() - 1
+    rest, fives = denominator >> twos, 0
     while rest % 5 == 0:
         rest, fives = rest // 5, fives + 1
     return max(twos, fives) if rest == 1 else None
-
-
-def _write(value: Fraction, digits: int) -> str:
-    scaled = round_to(value, digits, "half_up") * 10**digits
-    whole = str(abs(scaled.numerator)).rjust(digits + 1, "0")
-    sign = "-" if scaled < 0 else ""
-    return f"{sign}{whole[:-digits]}.{whole[-digits:]}" if digits else f"{sign}{whole}"

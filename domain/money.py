@@ -11,7 +11,7 @@ from math import floor
 from typing import Self
 
 from domain.currencies import MINOR_DIGITS
-from domain.decimals import fixed, read_decimal, round_to
+from domain.decimals import point, read_decimal, scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Money:
 
     def __str__(self) -> str:
         """The amount alone, with the currency's decimals: `12.50`."""
-        return fixed(self.exact, MINOR_DIGITS[self.currency])
+        return point(self.minor, MINOR_DIGITS[self.currency])
 
     @property
     def exact(self) -> Fraction:
@@ -47,8 +47,7 @@ class Money:
 
 def settle(exact: Fraction, currency: str) -> Money:
     """Round an exact amount to what can be charged, half up (away from zero)."""
-    digits = MINOR_DIGITS[currency]
-    return Money(int(round_to(exact, digits, "half_up") * 10**digits), currency)
+    return Money(scaled(exact, MINOR_DIGITS[currency]), currency)
 
 
 def apportion(parts: Sequence[Fraction], currency: str) -> tuple[Money, ...]:

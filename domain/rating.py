@@ -14,7 +14,7 @@ from domain.pricing.package import Package
 from domain.pricing.per_unit import PerUnit
 from domain.pricing.percentage import Percentage
 from domain.pricing.price import Price, QuantityModel, usage_shape
-from domain.pricing.steps import ZERO, Step, charged, fixed, total
+from domain.pricing.steps import ZERO, Step, charged, lump, total
 from domain.pricing.usage import Events, Groups, Quantity, Usage
 from domain.pricing.volume import Volume
 
@@ -78,13 +78,13 @@ def _adjustments(price: Price, amount: Fraction) -> Iterator[Step]:
         amount - amount * price.discount_percent / 100 if price.discount_percent else amount
     )
     if discounted != amount:
-        yield fixed("discount_percent", discounted - amount)
+        yield lump("discount_percent", discounted - amount)
     capped = discounted if price.maximum is None else min(discounted, price.maximum)
     if capped != discounted:
-        yield fixed("maximum", capped - discounted)
+        yield lump("maximum", capped - discounted)
     raised = capped if price.minimum is None else max(capped, price.minimum)
     if raised != capped:
-        yield fixed("minimum", raised - capped)
+        yield lump("minimum", raised - capped)
 
 
 def _in_currency(steps: Iterable[Step], unit_rate: Fraction) -> Iterator[Step]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from domain.errors import Invalid
-from domain.pricing.steps import ZERO, Step, charged, fixed
+from domain.pricing.steps import ZERO, Step, charged, lump
 from domain.pricing.usage import Events
 from domain.reading import Fields, decimal, not_negative
 
@@ -43,8 +43,8 @@ class Percentage:
             charged("free", used - charged_quantity, ZERO),
             charged("rate", charged_quantity, self.rate),
             charged("fixed_amount", Fraction(charged_events), self.fixed_amount),
-            fixed("minimum_per_event", raised),
-            fixed("maximum_per_event", capped),
+            lump("minimum_per_event", raised),
+            lump("maximum_per_event", capped),
         )
         return [step for step in steps if step.quantity or step.amount]
 

@@ -25,7 +25,7 @@ def charged(step: str, quantity: Fraction, rate: Fraction) -> Step:
     return Step(step, quantity, rate, quantity * rate)
 
 
-def fixed(step: str, amount: Fraction) -> Step:
+def lump(step: str, amount: Fraction) -> Step:
     return Step(step, None, None, amount)
 
 

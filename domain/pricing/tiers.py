@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from domain.errors import Fault, Invalid
-from domain.pricing.steps import ZERO, Step, fixed
+from domain.pricing.steps import ZERO, Step, lump
 from domain.reading import Fields, decimal, list_of
 
 MOST_TIERS = 1_000
@@ -26,7 +26,7 @@ Tiers = tuple[Tier, ...]
 def flat_amount(index: int, tier: Tier) -> Iterator[Step]:
     """The step of a tier's flat amount, if it has one."""
     if tier.flat_amount:
-        yield fixed(f"tiers.{index}.flat_amount", tier.flat_amount)
+        yield lump(f"tiers.{index}.flat_amount", tier.flat_amount)
 
 
 def at_zero(tiers: Tiers, flat_on_zero: bool) -> list[Step]:
