@@ -2,6 +2,9 @@
 
 import typer
 
+from cli.aggregate import aggregate_events
+from cli.keys import keys
+from cli.migrate import migrate
 from cli.periods import periods
 from cli.rate import rate
 
@@ -13,7 +16,10 @@ def weir() -> None:
     """Usage-based billing where every subscription is one durable workflow."""
 
 
+app.add_typer(keys, name="keys")
+app.command("migrate")(migrate)
 app.command("periods")(periods)
+app.command("aggregate")(aggregate_events)
 app.command("rate")(rate)
 
 
