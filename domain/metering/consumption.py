@@ -1,0 +1,92 @@
+"""What a customer has used in a stretch of time, in the shape that a price takes: the one way from measures to what
+is billed, shown or simulated.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import assert_never
+
+from domain.calendar import Period
+from domain.metering.aggregation import aggregate, level_at_end
+from domain.metering.measuring import Measure
+from domain.metering.meter import Meter
+from domain.pricing.usage import (
+    Events,
+    Group,
+    Groups,
+    PricedEvent,
+    Quantity,
+    Usage,
+    UsageShape,
+)
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+def consumption(
+    meter: Meter,
+    measures: Iterable[Measure],
+    window: Period,
+    shape: UsageShape,
+    timezone: str = "UTC",
+    without: Sequence[Period] = (),
+) -> Usage:
+    """The usage of a window, leaving out the stretches `without`; never below 0, since the excess of a correction is
+    not carried.
+
+    `measures` are the meter's, in any order; what lies before the window counts only if the meter carries over, and
+    must be there then. A price of one quantity takes all groups together; a price of groups takes a meter that does
+    not group as a single group without dimensions.
+    """
+    match shape:
+        case "events":
+            return _events(measures, window, without)
+        case "quantity":
+            return _aggregated(
+                replace(meter, group_by=()), ungrouped(measures), window, timezone, without
+            )
+        case "groups":
+            usage = _aggregated(meter, measures, window, timezone, without)
+            return usage if isinstance(usage, Groups) else Groups((Group((), usage.total),))
+        case _:
+            assert_never(shape)
+
+
+def ungrouped(measures: Iterable[Measure]) -> Iterable[Measure]:
+    return (replace(measure, group=()) for measure in measures)
+
+
+def at_least_nothing(usage: Quantity | Groups) -> Quantity | Groups:
+    """The usage without what corrections took below 0."""
+    zero = Fraction(0)
+    if isinstance(usage, Quantity):
+        return Quantity(max(zero, usage.total))
+    return Groups(tuple(Group(group.key, max(zero, group.quantity)) for group in usage.groups))
+
+
+def _aggregated(
+    meter: Meter,
+    measures: Iterable[Measure],
+    window: Period,
+    timezone: str,
+    without: Sequence[Period],
+) -> Quantity | Groups:
+    known = tuple(measures)
+    carried_in = level_at_end(meter, known, Period(BEGINNING, window.start))
+    return at_least_nothing(aggregate(meter, known, window, timezone, carried_in, without))
+
+
+def _events(measures: Iterable[Measure], window: Period, without: Sequence[Period]) -> Events:
+    """Event by event, by time and then arrival. What is measured is the quantity to a price that charges a part of
+    it, and the amount to one that passes amounts on.
+    """
+    counted = [
+        measure
+        for measure in measures
+        if window.contains(measure.time) and not any(p.contains(measure.time) for p in without)
+    ]
+    ordered = sorted(counted, key=lambda measure: (measure.time, measure.arrival))
+    values = [m.value if isinstance(m.value, Fraction) else Fraction(1) for m in ordered]
+    return Events(tuple(PricedEvent(value, value) for value in values))
