@@ -18,6 +18,7 @@ from domain.reading import written
 from providers.payments.currencies import units_of
 from providers.payments.port import ChargeRequest, PaymentOutcome, ProviderEvent, RefundOutcome
 from providers.payments.stripe_errors import is_replayed, stripe_errors
+from providers.payments.stripe_http import HttpxTransport
 from providers.payments.stripe_outcomes import (
     declined,
     nothing_to_charge,
@@ -49,7 +50,7 @@ class StripePayments:
         retries: int = RETRIES,
         to_the_last_digit: bool = False,
     ) -> None:
-        self._http = stripe.HTTPXClient(timeout=timeout)
+        self._http = HttpxTransport(timeout)
         client = stripe.StripeClient(
             api_key,
             base_addresses={"api": address} if address else None,
@@ -70,7 +71,7 @@ class StripePayments:
         await self.close()
 
     async def close(self) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]  # the client annotates it not
+        await self._http.close_async()
 
     async def create_customer(
         self, key: str, *, name: str | None, email: str | None, idempotency_key: str
