@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from domain.money import Money
+from domain.subscription import Phase
 
 RETRIES = (timedelta(days=3), timedelta(days=5), timedelta(days=7))  # after the first attempt
 HARD_DECLINES = frozenset(
@@ -51,3 +52,13 @@ class Collection:
     awaiting: Literal["nothing", "customer", "provider"] = "nothing"
     environment: str = ""
     test_clock: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in ("paid", "uncollectible", "void")
+
+    def next_due(self) -> tuple[datetime, Phase] | None:
+        """When to attempt next. The first attempt is a part of issuing the invoice: nothing comes between."""
+        if self.is_over or self.next_attempt_at is None:
+            return None
+        return self.next_attempt_at, Phase.ATTEMPTS if self.attempts else Phase.ARRIVED

@@ -1,0 +1,203 @@
+"""One subscription's life: it starts, bills each period at its end, does what it is asked, and ends.
+
+One run is one billing period, so each run in Temporal's Web UI is a period and none grows old. What is decided
+at each step, and when the next one is due, are pure rules of `domain`; here is only their order.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+from zlib import crc32
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.steps import (
+        REFUSED,
+        Begin,
+        CarryOut,
+        EndPeriod,
+        ExpireGrant,
+        GrantLife,
+        Moment,
+        Steps,
+        ToppedUp,
+        TopUp,
+        Turn,
+        UsageSnapshot,
+    )
+    from domain import lifecycle
+    from domain.commands import Request
+    from domain.errors import Rejected
+    from domain.reading import written
+    from domain.subscription import Due, Subscription
+
+from workflows import visibility
+from workflows.collection import begin_collection, begin_refund
+from workflows.credits import TopUpWorkflow, begin_grant
+from workflows.life import Life
+
+# Real months end for all at once: each subscription bills at an instant of its own within this time.
+SPREAD = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that waits for its turn, then for being answered."""
+
+    request: Request
+    answer: Mapping[str, object] | ApplicationError | None = None
+
+
+@workflow.defn
+class SubscriptionWorkflow(Life):
+    @workflow.init
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__(subscription.test_clock)
+        self.subscription = subscription
+        self.used: UsageSnapshot | None = None
+        self.asked: deque[Asked] = deque()
+        self.period_is_over = False
+        self.shown = visibility.of_subscription(subscription)
+
+    @workflow.run
+    async def run(self, subscription: Subscription) -> Subscription:
+        while self.asked or not self.subscription.is_over:
+            await self.wait_for_the_next_thing()
+            if due := self.what_has_come_due():
+                await self.do_what_is_due(due)
+            else:
+                await self.carry_out(self.asked.popleft())
+            await self.begin_a_new_run_after_each_period()
+        await self.leave_grants_to_themselves()
+        await self.leave()
+        return self.subscription
+
+    # What the outside may ask of a living subscription, and tell it.
+
+    @workflow.update
+    async def request(self, request: Request) -> Mapping[str, object]:
+        """Carry a command out, once for each request id, and answer with what it brought."""
+        self.asked.append(asked := Asked(request))
+        await workflow.wait_condition(lambda: asked.answer is not None)
+        if isinstance(asked.answer, ApplicationError):
+            raise asked.answer
+        return asked.answer or {}
+
+    @request.validator
+    def refuse_request(self, request: Request) -> None:
+        """Before anything is written: refused with the reason where the rules say no."""
+        try:
+            lifecycle.check(self.subscription, request.command, request.at or workflow.now())
+        except Rejected as refusal:
+            raise ApplicationError(str(refusal), REFUSED, type=refusal.code) from refusal
+
+    @workflow.update
+    async def top_up(self, asked: TopUp) -> ToppedUp:
+        """Have credits paid for and granted. It is a life of its own: while a payment provider is away, this one
+        goes on.
+        """
+        return await workflow.execute_child_workflow(
+            TopUpWorkflow.run,
+            asked,
+            id=f"topup:{asked.request}",
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=f"top-up {asked.key} · {asked.amount} {asked.currency}",
+        )
+
+    @workflow.signal
+    def usage(self, snapshot: UsageSnapshot) -> None:
+        """How much was used so far, for whoever looks. Only a newer watermark counts."""
+        if self.used is None or snapshot.watermark > self.used.watermark:
+            self.used = snapshot
+
+    @workflow.query
+    def state(self) -> Subscription:
+        return self.subscription
+
+    # How each step of the loop is done.
+
+    async def wait_for_the_next_thing(self) -> None:
+        self.show()
+        due = self.subscription.next_due()
+        why = None if due is None else f"{visibility.WAITS_FOR[due.reason]} {written(due.at)}"
+        await self.rest(self.moment_of(due), lambda: bool(self.asked), why)
+
+    def what_has_come_due(self) -> Due | None:
+        """It goes first: it was due before anything that waits now was asked."""
+        due = self.subscription.next_due()
+        return due if self.clock.has_come(self.moment_of(due)) else None
+
+    async def do_what_is_due(self, due: Due) -> None:
+        living, why = self.subscription, f"{due.reason} {written(due.at)}"
+        match due.reason:
+            case "start" | "trial_end":
+                turn = await self.perform(Steps.begin, Begin(living, due.at), why)
+            case "period_end":
+                turn = await self.perform(Steps.end_period, EndPeriod(living, due.at), why)
+            case "grant_expiry":
+                expiry = ExpireGrant(living, due.grant or "", due.at)
+                turn = await self.perform(Steps.expire_grant, expiry, why)
+            case _:
+                assert_never(due.reason)
+        self.period_is_over = due.reason in ("trial_end", "period_end")
+        await self.take_over(turn)
+
+    async def carry_out(self, asked: Asked) -> None:
+        request = asked.request
+        step = CarryOut(self.subscription, request, request.at or workflow.now())
+        why = f"{request.command.action} asked by {request.actor}"
+        try:
+            turn = await self.perform(Steps.carry_out, step, why, refusable=True)
+        except ApplicationError as refusal:
+            asked.answer = refusal
+        else:
+            await self.take_over(turn)
+            asked.answer = turn.answer
+
+    async def take_over(self, turn: Turn) -> None:
+        """Go on as what the step made of us. What it set going outlives the period, and us: it runs beside us."""
+        self.subscription = turn.subscription
+        for collection in turn.collections:
+            await begin_collection(collection)
+        for refund in turn.refunds:
+            await begin_refund(refund)
+
+    async def begin_a_new_run_after_each_period(self) -> None:
+        """As soon as nobody waits for an answer here. What is asked or comes due meanwhile goes first."""
+        ending = self.period_is_over or workflow.info().is_continue_as_new_suggested()
+        if self.subscription.is_over or not ending:
+            return
+        due = self.moment_of(self.subscription.next_due())
+        await self.rest(due, lambda: bool(self.asked) or workflow.all_handlers_finished())
+        if not self.asked and workflow.all_handlers_finished():
+            attributes = visibility.of_subscription(self.subscription)
+            workflow.continue_as_new(self.subscription, search_attributes=attributes)
+
+    async def leave_grants_to_themselves(self) -> None:
+        """What a plan granted outlives the subscription: each grant watches over its own end."""
+        ended = self.subscription
+        for timer in ended.grants:
+            life = GrantLife(
+                ended.environment, timer.grant, ended.customer, timer.expires_at, ended.test_clock
+            )
+            await begin_grant(life)
+
+    def moment_of(self, due: Due | None) -> Moment | None:
+        if due is None:
+            return None
+        spread = SPREAD * (crc32(self.subscription.id.encode()) % 1000) / 1000
+        late = due.reason == "period_end" and self.subscription.test_clock is None
+        return Moment(due.at + spread if late else due.at, due.phase)
+
+    def show(self) -> None:
+        """Tell operators how it stands. An update of attributes costs: only what has changed is sent."""
+        workflow.set_current_details(visibility.details_of(self.subscription, self.used))
+        attributes = visibility.of_subscription(self.subscription)
+        if changed := visibility.changes(self.shown, attributes):
+            workflow.upsert_search_attributes(changed)
+        self.shown = attributes
