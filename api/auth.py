@@ -16,12 +16,13 @@ from db.keys import ApiKey, find_key
 from db.session import Database
 from domain.errors import Forbidden
 
-Scope = Literal["usage", "read", "write", "admin"]
+Scope = Literal["usage", "read", "write", "admin", "operator"]
 SCOPES: dict[Scope, str] = {
     "usage": "send usage events; check entitlements",
     "read": "read everything in the environment",
     "write": "change everything in the environment but its keys",
-    "admin": "all of it, and make and revoke API keys",
+    "admin": "do all of it, and make and revoke API keys",
+    "operator": "make tenants; no other scope brings this one",
 }
 LONGEST_KEY = 200
 
@@ -93,11 +94,12 @@ def caller_of(scope: AsgiScope) -> Caller:
 
 
 def may(scope: Scope) -> Callable[..., Caller]:
-    """A dependency: the caller, whose key must carry `scope` (or `admin`). Raises `Forbidden`."""
+    """A dependency: the caller, whose key must carry `scope`, or `admin` in its place. Raises `Forbidden`."""
+    enough = {scope} if scope == "operator" else {scope, "admin"}
 
     def allowed(request: Request, _: Annotated[object, Security(_bearer)]) -> Caller:
         caller = caller_of(request.scope)
-        if not {scope, "admin"} & set(caller.key.scopes):
+        if enough.isdisjoint(caller.key.scopes):
             raise Forbidden(f"this API key does not carry the scope {scope}")
         return caller
 
@@ -108,3 +110,4 @@ SendsUsage = Annotated[Caller, Security(may("usage"))]
 Reads = Annotated[Caller, Security(may("read"))]
 Writes = Annotated[Caller, Security(may("write"))]
 Administers = Annotated[Caller, Security(may("admin"))]
+Operates = Annotated[Caller, Security(may("operator"))]

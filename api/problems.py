@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from domain.errors import (
     BillingError,
@@ -90,6 +91,7 @@ _KINDS: tuple[tuple[type[BillingError], HTTPStatus, str], ...] = (
 )
 _AWAY = Problem(503, "unavailable", "Unavailable", "What we depend on does not answer: try again.")
 _INTERNAL = Problem(500, "internal", "Internal error", "This is our fault, and it was recorded.")
+_METHODS = ("GET", "POST", "PATCH", "DELETE")
 _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     503: {"Retry-After": "1"},
@@ -145,12 +147,24 @@ def install(app: FastAPI) -> None:
             return answer_error(error.invalid)
         status = HTTPStatus(error.status_code)
         code = status.phrase.lower().replace(" ", "_")
-        return respond(Problem(status, code, status.phrase, _detail(error)), error.headers)
+        headers = {"Allow": _allowed(request)} if status == 405 else error.headers
+        return respond(Problem(status, code, status.phrase, _detail(error)), headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         _log.error("unexpected", path=request.url.path, exc_info=error)
         return respond(_INTERNAL)
+
+
+def _allowed(request: Request) -> str:
+    """The methods that this path takes, over all of its routes."""
+    routes = request.app.routes
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return ", ".join(
+        scope["method"]
+        for scope in asked
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
 
 
 def _detail(error: HTTPException) -> str:

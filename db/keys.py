@@ -38,6 +38,7 @@ _SELECT = (
     " FROM api_keys k JOIN environments e ON e.id = k.environment_id"
 )
 _FIND = text(f"{_SELECT} WHERE k.hash = :hash AND k.revoked_at IS NULL")
+_READ = text(f"{_SELECT} WHERE k.id = :id")
 _LIST = text(f"{_SELECT} WHERE k.id > :after ORDER BY k.id LIMIT :limit")
 _REVOKE = text(
     "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = :id RETURNING id"
@@ -58,6 +59,14 @@ async def find_key(connection: AsyncConnection, key: str) -> ApiKey | None:
     """Whose key that is, on a connection of the registry; None where it is unknown or revoked."""
     row = (await connection.execute(_FIND, {"hash": _hash(key)})).one_or_none()
     return _read(row) if row else None
+
+
+async def read_key(connection: AsyncConnection, key_id: str) -> ApiKey:
+    """One of the environment's keys, revoked or not. Raises `NotFound`."""
+    row = (await connection.execute(_READ, {"id": key_id})).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no API key {key_id}")
+    return _read(row)
 
 
 async def list_keys(connection: AsyncConnection, limit: int, after: str = "") -> Sequence[ApiKey]:

@@ -1,0 +1,34 @@
+"""What paths and queries name: a thing by its id or by its key."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import AfterValidator
+
+from api.schemas.fields import Instant
+from domain.errors import Invalid, NotFound
+from domain.reading import LONGEST_KEY
+
+
+def _findable(name: str) -> str:
+    if not 0 < len(name) <= LONGEST_KEY or "\x00" in name:
+        raise NotFound("there is nothing of that name")
+    return name
+
+
+def _askable(name: str) -> str:
+    if "\x00" in name:
+        raise Invalid.at("", "has a character that is no text")
+    return name
+
+
+# Keys may have slashes: routes take them as `{name:path}`, the longer routes first.
+Named = Annotated[
+    str, Path(description="Its id or its key.", examples=["acme"]), AfterValidator(_findable)
+]
+NamedQuery = Annotated[
+    str | None,
+    Query(description="An id or a key.", max_length=LONGEST_KEY, examples=["acme"]),
+    AfterValidator(lambda name: name if name is None else _askable(name)),
+]
+InstantQuery = Annotated[Instant | None, Query(description="An RFC 3339 time with an offset.")]
