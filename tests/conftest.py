@@ -17,6 +17,7 @@ from db.ids import new_id
 from db.session import Database
 from db.tenants import Environment, open_environment, open_tenant
 from tests import servers
+from workflows.wire import DATA_CONVERTER
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,7 @@ async def environment(database: Database) -> Environment:
 
 @pytest.fixture
 async def temporal_client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address)
+    return await Client.connect(temporal_address, data_converter=DATA_CONVERTER)
 
 
 async def fresh_environment(database: Database) -> Environment:

@@ -12,14 +12,15 @@ _CHANCE = {"uuid1", "uuid4", "urandom"}
 
 
 def inexact_numbers(module: ast.Module) -> Iterator[str]:
-    """A float by name, or one of the roundings that belong to money and decimals alone. To ask `isinstance` for a float in
-    order to refuse it is no use of one.
+    """A float by name, or one of the roundings that belong to money and decimals alone. To recognise a float (`isinstance`,
+    `case float()`) in order to refuse it is no use of one.
     """
     refused = {
         id(name)
-        for call in ast.walk(module)
-        if isinstance(call, ast.Call) and _name(call.func) == "isinstance"
-        for name in ast.walk(call)
+        for asking in ast.walk(module)
+        if isinstance(asking, ast.MatchClass)
+        or (isinstance(asking, ast.Call) and _name(asking.func) == "isinstance")
+        for name in ast.walk(asking)
     }
     for node in ast.walk(module):
         if isinstance(node, ast.Name) and node.id == "float" and id(node) not in refused:

@@ -36,6 +36,7 @@ BROKEN: list[tuple[Rule, str]] = [
 
 KEPT: list[tuple[Rule, str]] = [
     (rules.inexact_numbers, "refused = isinstance(value, InexactNumber | float)"),
+    (rules.inexact_numbers, "match x:\n    case InexactNumber() | float():\n        refuse(x)"),
     (rules.inexact_numbers, "x = round_to(amount, 2, 'half_up')"),
     (rules.inexact_literals, "x = Fraction('0.1') + 1"),
     (rules.clocks_and_chance, "x = workflow.now()"),
