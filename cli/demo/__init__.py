@@ -1,0 +1,1 @@
+"""`weir demo`: a month of an AI company, from usage to money."""
