@@ -17,24 +17,27 @@ from domain.ledger import Transaction
 from domain.metering.meter import Meter
 from domain.money import Money
 from domain.plans import Plan, PlanRef
-from domain.pricing.usage import Usage
+from domain.pricing.usage import Usage, UsageShape
 from domain.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Usage that a decision must know: of an item's meter in a window, leaving out the pauses."""
+    """Usage that a decision must know: of an item's meter in a window, leaving out the pauses, in the shape that
+    the item's price takes (`domain.metering.consumption.consumption` answers it).
+    """
 
     item: str
     meter: str
     window: Period
     without: tuple[Period, ...] = ()
+    shape: UsageShape = "quantity"
 
 
 @dataclass(frozen=True, slots=True)
 class BilledUsage:
     """What has been billed of one item for one closed window, late lines included: what late usage is
-    measured against.
+    measured against. One an outcome brings replaces the one of the same item and window.
     """
 
     item: str
@@ -47,15 +50,17 @@ class BilledUsage:
 
 @dataclass(frozen=True, slots=True)
 class IssuedLine:
-    """A line of an issued invoice, with what of that invoice was paid by the provider."""
+    """A line of an issued invoice, with what the provider was paid for that invoice, less what was refunded."""
 
-    invoice: str
+    invoice: str  # its name
     line: Line
     amount_paid: Money
 
 
 @dataclass(frozen=True, slots=True)
 class CreditNoteBalance:
+    """What is left of a credit note: its total, less what was refunded and what has paid invoices."""
+
     name: str
     currency: str
     issued_at: datetime
@@ -64,8 +69,19 @@ class CreditNoteBalance:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`usage` answers each `Need` that `lifecycle.needs` named; `billed` are the closed windows that usage
-    may have reached since; `advance` the lines already issued that reach beyond now.
+    """What must be loaded for a decision; more does no harm, but for `billed`, of which each costs a rating.
+
+    customer      with its tax rates
+    plans         the subscription's, its next one, the one that a command names, those of `billed`
+    meters        those that items of these plans measure with, by key
+    usage         the answer to each `Need` that `lifecycle.needs` named, from the same facts
+    billed        the closed windows of this subscription that events have reached since they were closed (for a
+                  meter that carries over: the later windows too); all of them is right as well
+    advance       the lines charged in advance of this subscription's invoices (but void ones), whose period ends
+                  after the start of the subscription's current period; oldest invoice first, in line order
+    grants        the customer's grants in the subscription's currency with anything left by postings, whatever
+                  their dates, oldest first
+    credit_notes  the customer's in that currency with anything left, oldest first
     """
 
     customer: Customer
@@ -80,14 +96,25 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
+    """Money to send back, of what the provider was paid for `invoice` (its name)."""
+
     name: str
     invoice: str
     amount: Money
+    credit_note: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that a decision brings: the subscription as it is now, and facts to record in one transaction."""
+    """All that a decision brings: the subscription as it is now, and facts to record in one transaction.
+
+    invoices      to number in this order; each with an amount due is to be collected (`dunning.begin_collection`)
+    credit_notes  new ones
+    grants        new ones, of the plan's credits
+    transactions  every ledger posting of all of these; what grants and credit notes have left follows from them
+    billed        windows closed or billed again, by item and window
+    refunds       to send; the ledger has them already
+    """
 
     subscription: Subscription
     invoices: tuple[Invoice, ...] = ()

@@ -50,7 +50,18 @@ class WatchGrant:
     action: Literal["watch_grant"] = "watch_grant"
 
 
-Command = Cancel | ChangePlan | SetQuantity | Pause | Resume | WatchGrant
+@dataclass(frozen=True, slots=True)
+class ChargeOnce:
+    """A one-off charge that the next invoice bills. `amount` is in the subscription's currency."""
+
+    key: str
+    description: str
+    amount: Fraction
+    quantity: Fraction = Fraction(1)
+    action: Literal["charge_once"] = "charge_once"
+
+
+Command = Cancel | ChangePlan | SetQuantity | Pause | Resume | WatchGrant | ChargeOnce
 
 
 @dataclass(frozen=True, slots=True)

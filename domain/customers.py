@@ -38,8 +38,11 @@ class Coupon:
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """A coupon on a subscription, and how often it has reduced an invoice or seen a period."""
+    """A coupon on a subscription. `uses` counts the invoices it has reduced (`once`) or the billing periods in
+    which invoices were issued (`periods`), `last_used_in` is the start of the last of these.
+    """
 
     coupon: Coupon
     redeemed_at: datetime
     uses: int = 0
+    last_used_in: datetime | None = None

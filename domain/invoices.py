@@ -18,7 +18,8 @@ InvoiceStatus = Literal["draft", "open", "paid", "past_due", "uncollectible", "v
 @dataclass(frozen=True, slots=True)
 class Line:
     """One charge. `exact_amount` is in the currency, unrounded; `amount` its share of the settled subtotal;
-    `discount`, `credits` (promotional) and `tax` its shares of the invoice's.
+    `discount`, `credits` (promotional) and `tax` its shares of the invoice's; `inclusive_tax` is the part of `tax`
+    that `amount` already holds.
     """
 
     kind: LineKind
@@ -31,6 +32,7 @@ class Line:
     discount: Money
     credits: Money
     tax: Money
+    inclusive_tax: Money
     charged: Literal["in_advance", "in_arrears"] = "in_arrears"
     plan: PlanRef | None = None
 
@@ -84,12 +86,16 @@ class Invoice:
     taxes: tuple[AppliedTax, ...] = ()
     discounts: tuple[AppliedDiscount, ...] = ()
     credits: tuple[AppliedCredit, ...] = ()
-    amount_paid: Money | None = None
+    amount_paid: Money | None = None  # by the payment provider; None is nothing yet
     number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CreditNote:
+    """Money owed back: `total` = subtotal + exclusive tax, of which `refunded` was sent back and `remaining` is
+    the balance that pays later invoices.
+    """
+
     name: str
     subscription: str | None
     customer: str

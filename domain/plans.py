@@ -23,7 +23,9 @@ class PlanRef:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing a plan charges for. `quantity` is of recurring items, `meter` of usage items."""
+    """One thing a plan charges for. `quantity` is of recurring items, `meter` of usage items, `advance_invoicing` of
+    usage charged in advance. `included` units are in the price.
+    """
 
     key: str
     kind: Literal["recurring", "usage"]
@@ -43,10 +45,24 @@ class PlanCredit:
     every_period: bool
     expires_after: Interval | None
     priority: int
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something a customer may be entitled to: at all, or up to a limit of what `meter` measures."""
+
+    key: str
+    type: Literal["boolean", "metered"]
+    meter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
+    """What a plan gives of a feature. A metered one without a `limit` is unlimited; what is beyond a limit is
+    refused only where `on_limit` is `block`.
+    """
+
     feature: str
     type: Literal["boolean", "metered"]
     value: bool = True

@@ -11,7 +11,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Literal
 
-from domain.calendar import Cycle, Period
+from domain.calendar import Cycle, Interval, Period, add_interval
 from domain.customers import Redemption
 from domain.plans import PlanRef
 
@@ -60,9 +60,21 @@ class QuantityChange:
 
 
 @dataclass(frozen=True, slots=True)
+class OneOffCharge:
+    """A charge of its own that the next invoice bills. `amount` is exact, in the subscription's currency."""
+
+    key: str
+    description: str
+    amount: Fraction
+    quantity: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
-    """`period` is the current one (None before the start and while trialing); `usage_from` is where the usage
-    that the next invoice bills begins; `request_ids` are the commands carried out lately, oldest first.
+    """`period` is the current one (None before the start and while trialing), or the last one of a life that is
+    over. In it, recurring items are charged from `charged_from` on (None while a pause has kept the period from
+    being charged), and the usage that the next invoice bills begins at `usage_from`: both move when the plan
+    changes. `request_ids` are the commands carried out lately, oldest first.
     """
 
     id: str
@@ -77,10 +89,13 @@ class Subscription:
     period: Period | None = None
     period_index: int = 0
     usage_from: datetime | None = None
+    charged_from: datetime | None = None
     trial_end: datetime | None = None
     quantities: Mapping[str, Fraction] = field(default_factory=dict)
     coupons: tuple[Redemption, ...] = ()
     quantity_changes: tuple[QuantityChange, ...] = ()
+    one_off_charges: tuple[OneOffCharge, ...] = ()
+    invoice_grace: Interval | None = None
     next_plan: PlanRef | None = None
     cancels_at_period_end: bool = False
     ended_at: datetime | None = None
@@ -106,13 +121,25 @@ class Subscription:
             Due(timer.expires_at, Phase.EXPIRIES, "grant_expiry", timer.grant)
             for timer in self.grants
         )
-        return (self._boundary(), *expiries)
+        boundary = self.next_boundary()
+        return expiries if boundary is None else (boundary, *expiries)
 
-    def _boundary(self) -> Due:
+    def next_boundary(self) -> Due | None:
+        """When the life itself goes on (its start, its trial's end, its period's end), grants apart. A period's
+        end is done with when its invoice is due, `invoice_grace` later.
+        """
+        if self.is_over:
+            return None
         if self.status == "scheduled":
             return Due(self.started_at, Phase.ARRIVED, "start")  # asked for, like a command
         if self.status == "trialing" and self.trial_end is not None:
             return Due(self.trial_end, Phase.PERIODS, "trial_end")
         if self.period is None:
             raise ValueError(f"{self.id} is {self.status} without a period")
-        return Due(self.period.end, Phase.PERIODS, "period_end")
+        return Due(self.closes_at(self.period), Phase.PERIODS, "period_end")
+
+    def closes_at(self, period: Period) -> datetime:
+        """When a period's invoice is issued."""
+        if self.invoice_grace is None:
+            return period.end
+        return add_interval(period.end, self.invoice_grace, self.timezone)
