@@ -3,6 +3,8 @@
 import typer
 
 from cli.aggregate import aggregate_events
+from cli.api import api
+from cli.dev import dev
 from cli.keys import keys
 from cli.migrate import migrate
 from cli.periods import periods
@@ -16,6 +18,8 @@ def weir() -> None:
     """Usage-based billing where every subscription is one durable workflow."""
 
 
+app.command("dev")(dev)
+app.command("api")(api)
 app.add_typer(keys, name="keys")
 app.command("migrate")(migrate)
 app.command("periods")(periods)

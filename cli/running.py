@@ -11,12 +11,13 @@ import typer
 from domain.errors import BillingError, Invalid
 
 T = TypeVar("T")
+Loop = Callable[[], asyncio.AbstractEventLoop]
 INTERRUPTED = 130
 
 
-def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run(main: Callable[[], Coroutine[Any, Any, T]], loop: Loop | None = None) -> T:
     """Run to the end and return what it returns. An error of ours is one line and exit status 1."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=loop) as runner:
         try:
             return runner.run(_stoppable(main))
         except BillingError as error:
@@ -25,10 +26,10 @@ def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
             raise typer.Exit(INTERRUPTED) from None
 
 
-def serve(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def serve(main: Callable[[], Coroutine[Any, Any, None]], loop: Loop | None = None) -> None:
     """Run until Ctrl-C or SIGTERM, which is how a server is meant to end: exit status 0."""
     try:
-        run(main)
+        run(main, loop)
     except typer.Exit as ending:
         if ending.exit_code != INTERRUPTED:
             raise

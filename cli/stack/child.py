@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -39,11 +39,13 @@ class Child:
         *,
         stop: signal.Signals,
         user: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Start `command` with its output appended to `log`; `stop` is the signal that ends it cleanly.
 
-        `user` is a uid (and gid) to run as. Raises `Unavailable` where the program cannot be run at all.
+        `user` is a uid (and gid) to run as, `environment` the variables it sees (ours, if not given). Raises `Unavailable` where the program cannot be run at all.
         """
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             try:
                 process = subprocess.Popen(
@@ -52,6 +54,7 @@ class Child:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C is for us: we end our servers in order
+                    env=environment,
                     user=user,
                     group=user,
                     extra_groups=None if user is None else (),

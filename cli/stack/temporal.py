@@ -69,7 +69,6 @@ class Temporal:
         return None if self.ui_port is None else f"http://127.0.0.1:{self.ui_port}"
 
     async def __aenter__(self) -> Self:
-        self.directory.mkdir(parents=True, exist_ok=True)
         try:
             await _add_search_attributes(await self._start())
         except BaseException:
