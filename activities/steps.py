@@ -10,6 +10,8 @@ from domain.commands import Request
 from domain.dunning import Collection
 from domain.subscription import Phase, Subscription
 
+REFUSED = "refused"  # the first detail of an error by which a rule said no: an answer, not a fault
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Moment:
@@ -97,12 +99,18 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class ToppedUp:
-    """`status` is the invoice's: `paid`, or `void` where the payment was declined with `failure_code`."""
+    """A top-up under way or over. `grant` is what is granted once it is paid; it is told only where it ends."""
 
-    invoice: str
-    status: str
+    collection: Collection
     grant: GrantLife | None = None
-    failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerActed:
+    """A reason to attempt a payment at once. `at` is given on a test clock."""
+
+    new_method: bool = False
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +218,7 @@ class Steps:
 
     @activity.defn
     async def top_up(self, step: TopUp) -> ToppedUp:
-        """Invoice, charge and grant a top-up; a decline voids the invoice and grants nothing."""
+        """Invoice a top-up. Its payment is what grants the credits; a decline voids the invoice."""
         raise NotImplementedError
 
     @activity.defn

@@ -105,7 +105,7 @@ def _read_tuple(members: tuple[Any, ...], plain: Any) -> tuple[Any, ...]:
 def _read_union(kinds: tuple[Any, ...], plain: Any) -> Any:
     if plain is None and type(None) in kinds:
         return None
-    classes = [kind for kind in kinds if is_dataclass(kind)]
+    classes: list[Any] = [kind for kind in kinds if is_dataclass(kind)]
     if isinstance(plain, Mapping) and len(classes) > 1:
         classes = [
             kind for kind in classes if plain.get("action") in get_args(_hints(kind).get("action"))

@@ -12,10 +12,17 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.steps import AttemptPayment, LookUpPayment, Moment, SendRefund, Steps
+    from activities.steps import (
+        AttemptPayment,
+        CustomerActed,
+        LookUpPayment,
+        Moment,
+        SendRefund,
+        Steps,
+    )
     from domain import dunning
     from domain.dunning import Collection
     from domain.subscription import Phase
@@ -29,9 +36,9 @@ ASK_AGAIN = timedelta(hours=6)
 
 @dataclass(slots=True)
 class Wish:
-    """The customer's wish to pay now, made at an instant."""
+    """What the customer did so that we try again, until that has been done."""
 
-    at: datetime
+    act: CustomerActed
     done: bool = False
 
 
@@ -48,7 +55,7 @@ class CollectionWorkflow(Life):
 
     @workflow.run
     async def run(self, collection: Collection) -> Collection:
-        while self.wishes or self.told or not self.collection.is_over:
+        while self.wishes or self.told or not is_over(self.collection):
             await self.wait_for_the_next_thing()
             if self.wishes:
                 await self.attempt_as_wished(self.wishes.popleft())
@@ -67,9 +74,9 @@ class CollectionWorkflow(Life):
         self.told = True
 
     @workflow.update
-    async def customer_acted(self, at: datetime | None = None) -> Collection:
-        """There is a new payment method, or the wish to pay: attempt at once. `at` is given on a test clock."""
-        self.wishes.append(wish := Wish(at or workflow.now()))
+    async def customer_acted(self, act: CustomerActed) -> Collection:
+        """There is a new payment method, or the wish to pay: attempt at once."""
+        self.wishes.append(wish := Wish(act))
         await workflow.wait_condition(lambda: wish.done)
         return self.collection
 
@@ -89,12 +96,13 @@ class CollectionWorkflow(Life):
         await self.attempt(due if due and self.collection.test_clock else workflow.now())
 
     async def attempt_as_wished(self, wish: Wish) -> None:
-        """At once, unless a payment is under way, which may yet succeed, or nothing is owed any more."""
+        """At once, unless a payment is under way, which may yet succeed, or it cannot help."""
         if self.collection.awaiting == "provider":
             await self.look_up()
-        self.collection = dunning.customer_acted(self.collection, wish.at)
-        if self.collection.next_attempt_at is not None:
-            await self.attempt(wish.at)
+        at = wish.act.at or workflow.now()
+        self.collection = dunning.customer_acted(self.collection, at, wish.act.new_method)
+        if self.collection.next_attempt_at == at:
+            await self.attempt(at)
         wish.done = True
 
     async def attempt(self, at: datetime) -> None:
@@ -113,8 +121,9 @@ class CollectionWorkflow(Life):
     def next_moment(self) -> Moment | None:
         if self.collection.awaiting == "provider" and self.collection.test_clock is None:
             return Moment(workflow.now() + ASK_AGAIN)
-        due = self.collection.next_due()
-        return None if due is None else Moment(*due)
+        if self.collection.next_attempt_at is None:
+            return None
+        return Moment(self.collection.next_attempt_at, self.collection.next_phase)
 
     def show(self) -> None:
         workflow.set_current_details(visibility.waiting_of(self.collection))
@@ -139,18 +148,32 @@ class RefundWorkflow(Life):
         await self.leave()
 
 
+def is_over(collection: Collection) -> bool:
+    """Paid, or nothing is left to try. What was written off begins again when the customer acts."""
+    return collection.next_attempt_at is None and collection.awaiting == "nothing"
+
+
 async def begin_collection(collection: Collection) -> None:
     """Start the collection of an invoice that has just been issued, once for each invoice."""
     with suppress(WorkflowAlreadyStartedError):
-        await workflow.start_child_workflow(
-            CollectionWorkflow.run,
-            collection,
-            id=f"collect:{collection.invoice}",
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=visibility.of_collection(collection),
-            static_summary=f"{collection.invoice} · {collection.amount_due} {collection.amount_due.currency}",
-        )
+        await _start(collection)
+
+
+async def collect(collection: Collection) -> Collection:
+    """The same, and wait until it is over."""
+    return await (await _start(collection))
+
+
+async def _start(collection: Collection) -> ChildWorkflowHandle[CollectionWorkflow, Collection]:
+    return await workflow.start_child_workflow(
+        CollectionWorkflow.run,
+        collection,
+        id=f"collect:{collection.invoice}",
+        parent_close_policy=ParentClosePolicy.ABANDON,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        search_attributes=visibility.of_collection(collection),
+        static_summary=f"{collection.invoice} · {collection.amount_due} {collection.amount_due.currency}",
+    )
 
 
 async def begin_refund(refund: SendRefund) -> None:

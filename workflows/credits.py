@@ -1,6 +1,7 @@
 """Credits that have a life of their own: grants that end, top-ups that are paid for and then granted."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
@@ -12,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.reading import written
     from domain.subscription import Phase
 
-from workflows.life import PROVIDER, Life
+from workflows.collection import collect
+from workflows.life import Life
 
 
 @workflow.defn
@@ -43,11 +45,12 @@ class TopUpWorkflow(Life):
     @workflow.run
     async def run(self, asked: TopUp) -> ToppedUp:
         why = f"top up {asked.amount} {asked.currency}"
-        topped_up = await self.perform(Steps.top_up, asked, why, PROVIDER, refusable=True)
-        if topped_up.grant is not None:
+        topped_up = await self.perform(Steps.top_up, asked, why, refusable=True)
+        collection = await collect(topped_up.collection)
+        if topped_up.grant is not None and collection.status == "paid":
             await begin_grant(topped_up.grant)
         await self.leave()
-        return topped_up
+        return replace(topped_up, collection=collection)
 
 
 async def begin_grant(grant: GrantLife) -> None:
