@@ -2,16 +2,18 @@
 is billed, shown or simulated.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import assert_never
+from functools import reduce
+from typing import Literal, assert_never
 
 from domain.calendar import Period
 from domain.metering.aggregation import aggregate, level_at_end
-from domain.metering.measuring import Measure
+from domain.metering.measuring import GroupKey, Measure
 from domain.metering.meter import Meter
+from domain.metering.rollups import NOTHING, Rollup, level_of, merge, quantity_of
 from domain.pricing.usage import (
     Events,
     Group,
@@ -48,10 +50,22 @@ def consumption(
                 replace(meter, group_by=()), ungrouped(measures), window, timezone, without
             )
         case "groups":
-            usage = _aggregated(meter, measures, window, timezone, without)
-            return usage if isinstance(usage, Groups) else Groups((Group((), usage.total),))
+            return _in_groups(_aggregated(meter, measures, window, timezone, without))
         case _:
             assert_never(shape)
+
+
+def consumption_of_rollups(
+    meter: Meter,
+    rollups: Mapping[GroupKey, Rollup],
+    before: Mapping[GroupKey, Rollup],
+    shape: Literal["quantity", "groups"],
+) -> Usage:
+    """The same from the rollups of a window's measures, and of those `before` it where the meter carries over."""
+    if shape == "quantity":
+        meter, rollups, before = replace(meter, group_by=()), _as_one(rollups), _as_one(before)
+    quantity = at_least_nothing(quantity_of(meter, rollups, level_of(meter, before)))
+    return quantity if shape == "quantity" else _in_groups(quantity)
 
 
 def ungrouped(measures: Iterable[Measure]) -> Iterable[Measure]:
@@ -64,6 +78,14 @@ def at_least_nothing(usage: Quantity | Groups) -> Quantity | Groups:
     if isinstance(usage, Quantity):
         return Quantity(max(zero, usage.total))
     return Groups(tuple(Group(group.key, max(zero, group.quantity)) for group in usage.groups))
+
+
+def _as_one(rollups: Mapping[GroupKey, Rollup]) -> Mapping[GroupKey, Rollup]:
+    return {(): reduce(merge, rollups.values(), NOTHING)}
+
+
+def _in_groups(usage: Quantity | Groups) -> Groups:
+    return usage if isinstance(usage, Groups) else Groups((Group((), usage.total),))
 
 
 def _aggregated(

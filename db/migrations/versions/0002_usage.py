@@ -96,7 +96,8 @@ EVENT_KEYS = """
 """
 
 # One row for each hour (UTC), meter and group of a customer, apart for events that name a subscription. Its numbers
-# are exact: numeric without a precision keeps every digit.
+# are exact: numeric without a precision keeps every digit. A meter that needs its events has no sums, but its counts
+# still say which hours were touched, and by `last_tx` after which cut-offs.
 ROLLUPS = """
     CREATE TABLE usage_rollups (
         environment_id text NOT NULL,
@@ -107,14 +108,19 @@ ROLLUPS = """
         group_hash bytea NOT NULL,
         group_key jsonb NOT NULL,
         count bigint NOT NULL CHECK (count > 0),
-        total numeric NOT NULL,
-        highest numeric NOT NULL,
-        lowest numeric NOT NULL,
-        latest_time timestamptz NOT NULL,
-        latest_arrival bigint NOT NULL,
-        latest_value numeric NOT NULL,
-        PRIMARY KEY (environment_id, customer_id, meter, hour, subscription_id, group_hash)
+        last_tx xid8 NOT NULL,
+        total numeric,
+        highest numeric,
+        lowest numeric,
+        latest_time timestamptz,
+        latest_arrival bigint,
+        latest_value numeric,
+        PRIMARY KEY (environment_id, customer_id, meter, hour, subscription_id, group_hash),
+        CONSTRAINT all_sums_or_none CHECK (
+            num_nonnulls(total, highest, lowest, latest_time, latest_arrival, latest_value) IN (0, 6)
+        )
     );
+    CREATE INDEX usage_rollups_touched ON usage_rollups (environment_id, customer_id, meter, last_tx);
 """
 
 # `marked` counts how often usage has come in, `told` is the mark that the last signal answered.

@@ -1,0 +1,46 @@
+"""The horizon of the usage log: every transaction before it has ended, so what they wrote is complete.
+
+A sequence is handed out at insert, not at commit, so a reader that remembers the last number skips what commits later
+with a smaller one. Ranges of transactions below the horizon part the log without a gap: each event is in exactly one.
+"""
+
+import asyncio
+import time
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.session import Database
+from domain.errors import Unavailable
+
+WAIT_SECONDS = 10.0
+FIRST_LOOK_SECONDS = 0.002
+LONGEST_LOOK_SECONDS = 0.1
+
+_HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
+_OWN_TRANSACTION = text("SELECT pg_current_xact_id()::text")
+
+
+async def cut_off(connection: AsyncConnection) -> int:
+    """The horizon of the present snapshot: events of transactions before it are in, all others are late."""
+    return int((await connection.execute(_HORIZON)).scalar_one())
+
+
+async def wait_for_horizon(database: Database, seconds: float = WAIT_SECONDS) -> int:
+    """Wait until a cut-off that is fixed from now on has all in it that was acknowledged before this call; the horizon
+    then. Raises `Unavailable`, to be tried again, where a transaction stays open that long.
+    """
+    async with database.registry() as connection:
+        mark = int((await connection.execute(_OWN_TRANSACTION)).scalar_one())
+    deadline, pause = time.monotonic() + seconds, FIRST_LOOK_SECONDS
+    while (horizon := await _look(database)) <= mark:
+        if time.monotonic() > deadline:
+            raise Unavailable("a transaction that began before is still open in the database")
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_LOOK_SECONDS)
+    return horizon
+
+
+async def _look(database: Database) -> int:
+    async with database.registry() as connection:
+        return await cut_off(connection)

@@ -1,0 +1,195 @@
+"""The pump: follows the usage log to its horizon, adds to the rollups and moves the watermark in the same transaction.
+
+A crash repeats a step or does nothing. Each meter has a watermark of its own, so one that is made later starts at the
+beginning of the log, on its own, and catches up with the others.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.meters import KeptMeter, kept_meters
+from db.session import Database
+from db.usage_horizon import cut_off
+from db.usage_rollups import NewRollup, RollupKey, add_rollups
+from db.usage_signals import mark
+from domain.errors import Invalid
+from domain.metering.events import UsageEvent
+from domain.metering.measuring import Measure, measure
+from domain.metering.meter import Meter
+from domain.metering.rollups import hour_of, roll_up, rolls_up
+
+EVENTS_A_STEP = 5_000
+PUMP_LOCK = 1_786_403  # any number of our own: pumps of one environment queue up behind it
+
+
+class _Event(NamedTuple):
+    tx: int
+    seq: int
+    event_name: str
+    customer: str
+    subscription: str
+    time: datetime
+    properties: Mapping[str, object]
+
+    @property
+    def as_usage(self) -> UsageEvent:
+        return UsageEvent(
+            "", self.event_name, self.customer, self.time, self.properties, arrival=self.seq
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A stretch `[since, until)` of the log, the meters that stand at its beginning, and the events for them."""
+
+    meters: Sequence[Meter]
+    since: int
+    until: int
+    events: Sequence[_Event]
+
+
+@dataclass(frozen=True, slots=True)
+class PumpedStep:
+    """`events` were read; `more` says that there may be others to read at once."""
+
+    events: int
+    more: bool
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock, hashtext(:environment))")
+_EVENTS = text("""
+    SELECT tx::text, seq, event_name, customer_id, coalesce(subscription_id, ''), time, properties
+    FROM usage_events
+    WHERE environment_id = :environment AND event_name = ANY(:event_names)
+        AND tx >= CAST(CAST(:since AS text) AS xid8) AND tx < CAST(CAST(:until AS text) AS xid8)
+    ORDER BY environment_id, tx, seq LIMIT :limit
+""")
+_ANY = text("""
+    SELECT EXISTS (
+        SELECT FROM usage_events WHERE environment_id = :environment
+            AND tx >= CAST(CAST(:since AS text) AS xid8) AND tx < CAST(CAST(:until AS text) AS xid8)
+    )
+""")
+_MOVE = text("""
+    UPDATE meters SET rolled_up_to = CAST(CAST(:watermark AS text) AS xid8),
+        unreadable = unreadable + CAST(CAST(:unreadable AS jsonb) ->> key AS bigint)
+    WHERE environment_id = :environment AND key = ANY(:meters)
+""")
+
+
+async def pump_once(database: Database, environment: str, limit: int = EVENTS_A_STEP) -> int:
+    """Roll up all that is complete in an environment's log, in bounded steps; how many events were read."""
+    events = 0
+    while True:
+        step = await pump_step(database, environment, limit)
+        events += step.events
+        if not step.more:
+            return events
+
+
+async def pump_step(database: Database, environment: str, limit: int = EVENTS_A_STEP) -> PumpedStep:
+    """Roll up the next stretch of the log: some `limit` events, never a part of a transaction."""
+    async with database.transaction(environment) as connection:
+        await connection.execute(_LOCK, {"lock": PUMP_LOCK, "environment": environment})
+        horizon = await cut_off(connection)
+        waiting = [m for m in await kept_meters(connection) if m.rolled_up_to < horizon]
+        if not waiting:
+            return PumpedStep(0, more=False)
+        stretch = await _next_stretch(connection, environment, waiting, horizon, limit)
+        if stretch is None:
+            return PumpedStep(0, more=False)
+        await _take(connection, environment, stretch)
+        done = stretch.until == horizon and len(stretch.meters) == len(waiting)
+        return PumpedStep(len(stretch.events), more=not done)
+
+
+async def _next_stretch(
+    connection: AsyncConnection,
+    environment: str,
+    waiting: Sequence[KeptMeter],
+    horizon: int,
+    limit: int,
+) -> _Stretch | None:
+    """What the meters that are furthest behind read next, at most up to where others stand; None where the log has
+    nothing new for anyone, so that an idle pump writes nothing.
+    """
+    since = min(kept.rolled_up_to for kept in waiting)
+    behind = [kept.meter for kept in waiting if kept.rolled_up_to == since]
+    until = min([horizon, *(kept.rolled_up_to for kept in waiting if kept.rolled_up_to > since)])
+    bounds = {"environment": environment, "since": str(since), "until": str(until)}
+    names = sorted({meter.event_name for meter in behind})
+    events = await _read(connection, {**bounds, "event_names": names, "limit": limit + 1})
+    if len(events) <= limit:
+        idle = not events and until == horizon
+        if idle and not (await connection.execute(_ANY, bounds)).scalar_one():
+            return None
+        return _Stretch(behind, since, until, events)
+    if (boundary := events[-1].tx) > events[0].tx:
+        return _Stretch(behind, since, boundary, [e for e in events if e.tx < boundary])
+    whole = {**bounds, "until": str(boundary + 1), "event_names": names, "limit": None}
+    return _Stretch(behind, since, boundary + 1, await _read(connection, whole))
+
+
+async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> list[_Event]:
+    rows = await connection.execute(_EVENTS, parameters)
+    return [_Event(int(tx), *rest) for tx, *rest in rows]
+
+
+async def _take(connection: AsyncConnection, environment: str, stretch: _Stretch) -> None:
+    """Add a stretch to the rollups, move its meters' watermark, and mark whose usage came in."""
+    rollups = _Gathered()
+    for meter in stretch.meters:
+        for event in stretch.events:
+            if event.event_name == meter.event_name:
+                rollups.take(meter, event)
+    await add_rollups(connection, environment, rollups.new())
+    keys = [meter.key for meter in stretch.meters]
+    await connection.execute(
+        _MOVE,
+        {
+            "environment": environment,
+            "watermark": str(stretch.until),
+            "meters": keys,
+            "unreadable": json.dumps({key: rollups.unreadable[key] for key in keys}),
+        },
+    )
+    await mark(connection, {event.customer for event in stretch.events})
+
+
+class _Gathered:
+    """Measures on their way into rollups. An event that a meter made later cannot read is skipped and counted: it
+    was accepted, and no meter then asked for what this one does.
+    """
+
+    def __init__(self) -> None:
+        self.unreadable: Counter[str] = Counter()
+        self._measures: dict[RollupKey, list[Measure]] = {}
+        self._last_tx: dict[RollupKey, int] = {}
+        self._rolling: dict[str, bool] = {}
+
+    def take(self, meter: Meter, event: _Event) -> None:
+        try:
+            measured = measure(meter, event.as_usage)
+        except Invalid:
+            self.unreadable[meter.key] += 1
+            return
+        if measured is None:
+            return
+        rolling = self._rolling.setdefault(meter.key, rolls_up(meter))
+        group = measured.group if rolling else ()
+        hour = hour_of(event.time)
+        key = RollupKey(event.customer, event.subscription, meter.key, hour, group)
+        self._measures.setdefault(key, []).append(measured)
+        self._last_tx[key] = event.tx  # they come in the order of their transactions
+
+    def new(self) -> Iterator[NewRollup]:
+        for key, measures in self._measures.items():
+            sums = roll_up(measures) if self._rolling[key.meter] else None
+            yield NewRollup(key, len(measures), self._last_tx[key], sums)

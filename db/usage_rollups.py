@@ -1,0 +1,185 @@
+"""Rollups in rows: an hour of a customer's measures by meter and group, added to by the pump, read by whoever bills."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.calendar import Period
+from domain.decimals import plain
+from domain.metering.measuring import GroupKey
+from domain.metering.rollups import Rollup
+
+HASH_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RollupKey:
+    """`subscription` is the one that the events name, empty for those that name none."""
+
+    customer: str
+    subscription: str
+    meter: str
+    hour: datetime
+    group: GroupKey
+
+
+@dataclass(frozen=True, slots=True)
+class NewRollup:
+    """Measures to add: how many, the last transaction they are of, and their sums where the meter rolls up."""
+
+    key: RollupKey
+    count: int
+    last_tx: int
+    sums: Rollup | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRollups:
+    """What has been rolled up of a meter, by group, from the events of transactions before `watermark`."""
+
+    watermark: int
+    groups: Mapping[GroupKey, Rollup]
+
+
+# Racing pumps of one environment wait for each other before they read, so nothing is ever added twice.
+_ADD = text("""
+    INSERT INTO usage_rollups AS kept (environment_id, customer_id, subscription_id, meter, hour,
+        group_hash, group_key, count, last_tx, total, highest, lowest,
+        latest_time, latest_arrival, latest_value)
+    SELECT :environment, customer_id, subscription_id, meter, hour, group_hash, group_key::jsonb,
+        count, last_tx::xid8, total::numeric, highest::numeric, lowest::numeric,
+        latest_time, latest_arrival, latest_value::numeric
+    FROM unnest(CAST(:customers AS text[]), CAST(:subscriptions AS text[]), CAST(:meters AS text[]),
+        CAST(:hours AS timestamptz[]), CAST(:group_hashes AS bytea[]), CAST(:group_keys AS text[]),
+        CAST(:counts AS bigint[]), CAST(:last_txs AS text[]), CAST(:totals AS text[]),
+        CAST(:highests AS text[]), CAST(:lowests AS text[]), CAST(:latest_times AS timestamptz[]),
+        CAST(:latest_arrivals AS bigint[]), CAST(:latest_values AS text[]))
+        AS new (customer_id, subscription_id, meter, hour, group_hash, group_key, count, last_tx,
+            total, highest, lowest, latest_time, latest_arrival, latest_value)
+    ON CONFLICT (environment_id, customer_id, meter, hour, subscription_id, group_hash)
+    DO UPDATE SET
+        count = kept.count + excluded.count,
+        last_tx = greatest(kept.last_tx, excluded.last_tx),
+        total = kept.total + excluded.total,
+        highest = greatest(kept.highest, excluded.highest),
+        lowest = least(kept.lowest, excluded.lowest),
+        (latest_time, latest_arrival, latest_value) = (
+            SELECT latest.time, latest.arrival, latest.value
+            FROM (VALUES
+                (kept.latest_time, kept.latest_arrival, kept.latest_value),
+                (excluded.latest_time, excluded.latest_arrival, excluded.latest_value)
+            ) AS latest (time, arrival, value)
+            ORDER BY latest.time DESC, latest.arrival DESC LIMIT 1
+        )
+""")
+
+# The watermark and the rollups in one statement: between two of them a pump might move both.
+_READ = text("""
+    SELECT m.rolled_up_to::text AS watermark, r.* FROM meters m
+    LEFT JOIN LATERAL (
+        SELECT k.group_key, sum(k.count)::bigint AS counted, sum(k.total)::text AS total,
+            max(k.highest)::text AS highest, min(k.lowest)::text AS lowest,
+            (array_agg(k.latest_time ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]
+                AS latest_time,
+            (array_agg(k.latest_arrival ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]
+                AS latest_arrival,
+            (array_agg(k.latest_value ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]::text
+                AS latest_value
+        FROM unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS hours (start, stop)
+        JOIN usage_rollups k ON k.environment_id = m.environment_id AND k.customer_id = :customer
+            AND k.meter = m.key AND k.hour >= hours.start AND k.hour < hours.stop
+        WHERE CAST(:subscription AS text) IS NULL OR k.subscription_id IN ('', :subscription)
+        GROUP BY k.group_hash, k.group_key
+    ) r ON true
+    WHERE m.key = :meter
+""")
+
+
+async def add_rollups(
+    connection: AsyncConnection, environment: str, added: Iterable[NewRollup]
+) -> None:
+    """Add to what is kept."""
+    rollups = tuple(added)
+    if not rollups:
+        return
+    groups = [_group_text(rollup.key.group) for rollup in rollups]
+    columns = {
+        "customers": [rollup.key.customer for rollup in rollups],
+        "subscriptions": [rollup.key.subscription for rollup in rollups],
+        "meters": [rollup.key.meter for rollup in rollups],
+        "hours": [rollup.key.hour for rollup in rollups],
+        "group_hashes": [_hash(group) for group in groups],
+        "group_keys": groups,
+        "counts": [rollup.count for rollup in rollups],
+        "last_txs": [str(rollup.last_tx) for rollup in rollups],
+    }
+    await connection.execute(
+        _ADD, {"environment": environment, **columns, **_sums([r.sums for r in rollups])}
+    )
+
+
+def _sums(rollups: Sequence[Rollup | None]) -> dict[str, list[Any]]:
+    latest = [rollup and rollup.latest for rollup in rollups]
+    return {
+        "totals": [rollup and _number(rollup.total) for rollup in rollups],
+        "highests": [rollup and _number(rollup.highest) for rollup in rollups],
+        "lowests": [rollup and _number(rollup.lowest) for rollup in rollups],
+        "latest_times": [last and last[0] for last in latest],
+        "latest_arrivals": [last and last[1] for last in latest],
+        "latest_values": [last and _number(last[2]) for last in latest],
+    }
+
+
+async def kept_rollups(
+    connection: AsyncConnection,
+    customer: str,
+    subscription: str | None,
+    meter: str,
+    hours: Sequence[Period],
+) -> KeptRollups:
+    """The rollups of whole hours: of events that name the subscription or none, or of all where it is None."""
+    rows = await connection.execute(
+        _READ,
+        {
+            "customer": customer,
+            "subscription": subscription,
+            "meter": meter,
+            "starts": [stretch.start for stretch in hours],
+            "ends": [stretch.end for stretch in hours],
+        },
+    )
+    found = rows.all()
+    groups = {_group(row.group_key): _rollup(row) for row in found if row.group_key is not None}
+    return KeptRollups(int(found[0].watermark), groups)
+
+
+def _rollup(row: Row[Any]) -> Rollup:
+    latest = (row.latest_time, row.latest_arrival, Fraction(row.latest_value))
+    return Rollup(
+        row.counted, Fraction(row.total), Fraction(row.highest), Fraction(row.lowest), latest
+    )
+
+
+def _number(exact: Fraction | None) -> str | None:
+    """As text that `numeric` reads exactly: what events measure always ends."""
+    return None if exact is None else plain(exact)
+
+
+def _group_text(group: GroupKey) -> str:
+    return json.dumps(group, separators=(",", ":"))
+
+
+def _group(kept: Sequence[Sequence[str | None]]) -> GroupKey:
+    return tuple((str(name), value) for name, value in kept)
+
+
+def _hash(group: str) -> bytes:
+    """Short enough for a key, however long the values are."""
+    return blake2b(group.encode(), digest_size=HASH_BYTES).digest()
