@@ -28,6 +28,10 @@ OWNER = "weir_owner"
 APP = "weir_app"
 DATABASE = "weir"
 START_ATTEMPTS = 5
+AS_NOBODY = (
+    "root without user namespaces runs it as `nobody`, who must be able to enter these directories:"
+    " run as an ordinary user, or set DATABASE_URL"
+)
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -77,8 +81,10 @@ class Postgres:
         return self.url(APP, DATABASE)
 
     def url(self, role: str, database: str) -> str:
-        password = hmac.new(self._secret, role.encode(), hashlib.sha256).hexdigest()
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{database}"
+
+    def _password(self, role: str) -> str:
+        return hmac.new(self._secret, role.encode(), hashlib.sha256).hexdigest()
 
     async def __aenter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -104,18 +110,19 @@ class Postgres:
 
     def _initialise(self, identity: _Identity) -> None:
         """Make the data directory, all or nothing: one that was left half made is made again."""
-        draft = self.directory / "data.new"
+        draft, password = self.directory / "data.new", self.directory / "password"
         shutil.rmtree(draft, ignore_errors=True)
+        password.unlink(missing_ok=True)
         draft.mkdir(mode=0o700)
-        password = draft.with_suffix(".password")
-        password.write_text(self.url(OWNER, DATABASE).split(":")[2].split("@")[0])
+        _write_secret(password, self._password(OWNER))
         if identity.user is not None:
-            os.chown(draft, identity.user, identity.user)
-            os.chown(password, identity.user, identity.user)
+            for path in (self.directory, draft, password):
+                os.chown(path, identity.user, identity.user)
         command = [*identity.prefix, str(_binary("initdb")), "-D", str(draft), "-U", OWNER]
-        options = ["--pwfile", str(password), "--auth=scram-sha-256", "--encoding=UTF8"]
+        command += ["--pwfile", str(password), "--auth=scram-sha-256", "--encoding=UTF8"]
+        command += ["--locale=C"] if self._durable else ["--locale=C", "--no-sync"]
         try:
-            _run_initdb([*command, *options, "--locale=C", "--no-sync"], identity, self._log)
+            _run_initdb(command, identity, self._log)
         finally:
             password.unlink()
         draft.rename(self._data)
@@ -211,12 +218,17 @@ def _run_initdb(command: list[str], identity: _Identity, log: Path) -> None:
         except OSError as error:
             raise Unavailable(f"PostgreSQL cannot be started: {error}") from error
     if done.returncode:
-        raise Unavailable(f"initdb failed: {last_lines(log)}")
+        hint = "" if identity.user is None else f" ({AS_NOBODY})"
+        raise Unavailable(f"initdb failed: {last_lines(log)}{hint}")
 
 
 def _read_secret(path: Path) -> bytes:
     """The secret that the roles' passwords are derived from, made at the first start."""
     if not path.exists():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
+        _write_secret(path, secrets.token_hex(32))
     return path.read_text().encode()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
