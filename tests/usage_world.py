@@ -77,3 +77,33 @@ def an_event(id: str, **members: object) -> IncomingEvent:
 async def send(database: Database, environment: str, events: Iterable[IncomingEvent]) -> Ingested:
     async with database.transaction(environment) as connection:
         return await ingest(connection, environment, list(events))
+
+
+_ADD_SUBSCRIPTION = text("""
+    INSERT INTO subscriptions (id, environment_id, key, customer_id, plan_key, plan_version, status, state)
+    VALUES (:id, :environment, :key, :customer, 'pro', 1, :status, CAST(:state AS jsonb))
+""")
+
+
+async def add_subscription(
+    connection: AsyncConnection,
+    environment: str,
+    customer: str,
+    key: str,
+    status: str = "active",
+    period: tuple[str, str] = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+) -> str:
+    """The row of a subscription, as far as the usage path looks at it."""
+    subscription = new_id("sub")
+    await connection.execute(
+        _ADD_SUBSCRIPTION,
+        {
+            "id": subscription,
+            "environment": environment,
+            "customer": customer,
+            "key": key,
+            "status": status,
+            "state": json.dumps({"period": {"start": period[0], "end": period[1]}}),
+        },
+    )
+    return subscription

@@ -37,8 +37,10 @@ class HeldLevel:
 
     def average(self, stretch: Period, without: Sequence[Period] = ()) -> Fraction:
         """The level held over a stretch, integrated and divided by its whole length; what it was in the periods
-        `without` counts nothing.
+        `without` counts nothing. Over no time at all it is 0.
         """
+        if stretch.start == stretch.end:
+            return Fraction(0)
         held = self._held(stretch)
         for left_out in without:
             both = Period(max(stretch.start, left_out.start), min(stretch.end, left_out.end))
