@@ -117,10 +117,10 @@ def read_filter(value: object) -> Filter:
     fields = Fields(value)
     named = fields.required("property", read_property)
     given = [fields.nullable(name, read) for name, read in _CONDITIONS.items()]
-    conditions = tuple(condition for condition in given if condition is not None)
-    if not any(fields.has(name) for name in _CONDITIONS):
-        fields.refuse("", f"must have a condition: one of {', '.join(_CONDITIONS)}")
     fields.done()
+    conditions = tuple(condition for condition in given if condition is not None)
+    if not conditions:
+        raise Invalid.at("", f"must have a condition: one of {', '.join(_CONDITIONS)}")
     return Filter(named, conditions)
 
 
