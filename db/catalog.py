@@ -1,6 +1,6 @@
 """Meters, features, coupons and tax rates: each one JSON document under a key. Plans, which have versions: `db.plans`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NoReturn
@@ -62,6 +62,15 @@ async def find(connection: AsyncConnection, table: Table, name: str) -> Entry:
     )
     row = (await connection.execute(statement, {"name": name})).one_or_none()
     return Entry(*row) if row else _missing(table, name)
+
+
+async def find_keys(
+    connection: AsyncConnection, table: Table, keys: Collection[str]
+) -> Mapping[str, Entry]:
+    """Those of these keys that there are, by key."""
+    statement = text(f"SELECT {_COLUMNS} FROM {table} WHERE key = ANY(:keys)")
+    rows = await connection.execute(statement, {"keys": sorted(keys)})
+    return {row.key: Entry(*row) for row in rows}
 
 
 async def find_all(
