@@ -30,11 +30,13 @@ class NotChargeable(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """One attempt to take money. Every try of the attempt must send the same request.
+    """One attempt to take money. Every try of the attempt must ask for the same.
 
     `customer` and `payment_method` are the provider's ids; without a method the customer's default one is
     charged. `idempotency_key` names the attempt (at most 240 characters); `at` is when it fell due.
     `metadata` (text, at most 40 characters a name and 500 a value) comes back in the provider's events.
+    `first_try` says that nothing of this attempt can have been sent before, since it was only now recorded:
+    it spares the lookup that every other try begins with.
     """
 
     customer: str
@@ -43,6 +45,7 @@ class ChargeRequest:
     idempotency_key: str
     metadata: Mapping[str, str]
     at: datetime
+    first_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Stripe, or whatever speaks like it at another address (the sandbox).
 
 Why nothing is charged twice: Stripe remembers a key for a day at least, and whatever an attempt makes carries
-the attempt's name in its metadata for ever. So an attempt is looked up before it is made: two tries at the same
-time meet in the key, tries further apart in the lookup.
+the attempt's name in its metadata for ever. So an attempt that may have been tried before is looked up before it
+is made: two tries at the same time meet in the key, tries further apart in the lookup.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -110,9 +110,8 @@ class StripePayments:
     async def charge(self, request: ChargeRequest) -> PaymentOutcome:
         units = units_of(request.amount, to_the_last_digit=self._to_the_last_digit)
         with stripe_errors():
-            known = await self._find_intent(request.customer, request.idempotency_key, request.at)
-            if known is not None:
-                return outcome_of(same_attempt(known, request))
+            if not request.first_try and (known := await self._known(request)) is not None:
+                return known
             method = request.payment_method or await self._default_method(request.customer)
             if method is None:
                 return nothing_to_charge(request)
@@ -156,6 +155,10 @@ class StripePayments:
             ]
         return tuple(reversed(newest_first))
 
+    async def _known(self, request: ChargeRequest) -> PaymentOutcome | None:
+        intent = await self._find_intent(request.customer, request.idempotency_key, request.at)
+        return None if intent is None else outcome_of(same_attempt(intent, request))
+
     async def _charge_once(self, request: ChargeRequest, units: int, method: str) -> PaymentOutcome:
         """Make the attempt's intent. A server error that Stripe saved is all that its key will ever answer:
         where the lookup proves that the failure left nothing behind, the attempt's next key is taken.
@@ -173,9 +176,8 @@ class StripePayments:
             except stripe.APIError as error:
                 if not is_replayed(error):
                     raise
-            known = await self._find_intent(request.customer, request.idempotency_key, request.at)
-            if known is not None:
-                return outcome_of(same_attempt(known, request))
+            if (known := await self._known(request)) is not None:
+                return known
         raise Unavailable(f"every key of {request.idempotency_key} answers with a saved failure")
 
     async def _create_intent(

@@ -25,7 +25,9 @@ class HttpxTransport(stripe.HTTPClient):
             )
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__} {error}".strip()
-            raise stripe.APIConnectionError(reason, should_retry=True) from error
+            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # it has no annotations
+                reason, should_retry=True
+            ) from error
         return response.content, response.status_code, response.headers
 
     async def sleep_async(self, seconds: float) -> None:

@@ -71,8 +71,11 @@ class Hooks:
         async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
             while True:
                 delivery = await self._queue.get()
-                status = await self._attempt(client, delivery)
+                url = self.settings.url
+                status = None if url is None else await self._attempt(client, url, delivery)
                 self.waiting -= 1
+                if url is None:  # taken away meanwhile
+                    continue
                 self._note(delivery, status)
                 if status is None or not 200 <= status < 300:
                     self._retry(delivery)
@@ -88,11 +91,10 @@ class Hooks:
         again = _Delivery(delivery.event, delivery.attempt + 1)
         asyncio.get_running_loop().call_later(milliseconds / 1000, self._send_later, again)
 
-    async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> int | None:
+    async def _attempt(
+        self, client: httpx.AsyncClient, url: str, delivery: _Delivery
+    ) -> int | None:
         """The endpoint's status, or None where there was no answer."""
-        url = self.settings.url
-        if url is None:
-            return None
         payload = json.dumps(delivery.event)
         signature = signed(payload, self.settings.secret, self._clock())
         headers = {"Content-Type": "application/json", "Stripe-Signature": signature}
