@@ -2,7 +2,7 @@
 is billed, shown or simulated.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -97,18 +97,21 @@ def _aggregated(
 ) -> Quantity | Groups:
     known = tuple(measures)
     carried_in = level_at_end(meter, known, Period(BEGINNING, window.start))
+    if meter.aggregation != "weighted_sum":  # whose level does change in what is left out
+        known = tuple(_outside(known, without))
     return at_least_nothing(aggregate(meter, known, window, timezone, carried_in, without))
+
+
+def _outside(measures: Iterable[Measure], without: Sequence[Period]) -> Iterator[Measure]:
+    """A group that was used in what is left out alone is no group: no price need know it."""
+    return (m for m in measures if not any(left_out.contains(m.time) for left_out in without))
 
 
 def _events(measures: Iterable[Measure], window: Period, without: Sequence[Period]) -> Events:
     """Event by event, by time and then arrival. What is measured is the quantity to a price that charges a part of
     it, and the amount to one that passes amounts on.
     """
-    counted = [
-        measure
-        for measure in measures
-        if window.contains(measure.time) and not any(p.contains(measure.time) for p in without)
-    ]
+    counted = [m for m in _outside(measures, without) if window.contains(m.time)]
     ordered = sorted(counted, key=lambda measure: (measure.time, measure.arrival))
     values = [m.value if isinstance(m.value, Fraction) else Fraction(1) for m in ordered]
     return Events(tuple(PricedEvent(value, value) for value in values))
