@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from db.migrations.rls import protect
+from db.migrations.rls import READ_AND_ADD, protect, refuse_changes
 
 revision = "0004"
 down_revision = "0003"
@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.execute(PAYMENTS + protect("payments", f"SELECT, INSERT, UPDATE ({changeable})"))
     op.execute(KEEP_PAYMENTS)
     op.execute(COLLECTIONS + protect("collections"))
+    op.execute(TOP_UPS + protect("top_ups", READ_AND_ADD) + refuse_changes("top_ups"))
     op.execute(PROVIDER_EVENTS)
     op.execute(protect("provider_events", "SELECT, INSERT, UPDATE (handled_at)"))
 
@@ -86,6 +87,21 @@ COLLECTIONS = """
     CREATE INDEX collections_of_customer ON collections (environment_id, customer_id, seq);
     CREATE INDEX collections_on_clock ON collections (environment_id, test_clock_id, next_attempt_at)
         WHERE test_clock_id IS NOT NULL AND next_attempt_at IS NOT NULL;
+"""
+
+# What a customer asked to buy: granted, under an id that is known before, when the invoice is paid.
+TOP_UPS = """
+    CREATE TABLE top_ups (
+        environment_id text NOT NULL,
+        request_id text NOT NULL,
+        invoice_id text NOT NULL,
+        grant_id text NOT NULL,
+        wanted jsonb NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (environment_id, request_id),
+        UNIQUE (environment_id, invoice_id),
+        FOREIGN KEY (environment_id, invoice_id) REFERENCES invoices (environment_id, id)
+    );
 """
 
 # Kept once by the provider's id of the event, acknowledged, and only then told to the collection it concerns.

@@ -1,0 +1,88 @@
+"""What has been billed of usage, window by window, and up to which horizon of the usage log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.session import write_json
+from domain.account import BilledUsage
+from domain.calendar import Period
+from domain.codec import from_plain, to_plain
+from domain.plans import PlanRef
+
+
+@dataclass(frozen=True, slots=True)
+class BilledWindow:
+    """Events of transactions from `cut_off` on are not in it."""
+
+    billed: BilledUsage
+    cut_off: int
+
+
+_SAVE = text("""
+    INSERT INTO billed_usage (environment_id, subscription_id, item, window_start, window_end,
+        plan_key, plan_version, without, quantity, exact_amount, cut_off)
+    VALUES (:environment, :subscription, :item, :start, :end,
+        :plan_key, :plan_version, CAST(:without AS jsonb), :quantity, :exact_amount,
+        CAST(CAST(:cut_off AS text) AS xid8))
+    ON CONFLICT (environment_id, subscription_id, item, window_start, window_end) DO UPDATE SET
+        plan_key = excluded.plan_key, plan_version = excluded.plan_version,
+        without = excluded.without, quantity = excluded.quantity,
+        exact_amount = excluded.exact_amount, cut_off = excluded.cut_off
+""")
+_OF = text("""
+    SELECT item, window_start, window_end, plan_key, plan_version, without, quantity, exact_amount,
+        cut_off::text AS cut_off
+    FROM billed_usage WHERE subscription_id = :subscription ORDER BY window_start, item
+""")
+
+
+async def save_billed_usage(
+    connection: AsyncConnection,
+    environment: str,
+    subscription: str,
+    billed: Sequence[BilledUsage],
+    cut_off: int,
+) -> None:
+    """Each takes the place of what had been billed of the same item and window."""
+    rows = [
+        {
+            "environment": environment,
+            "subscription": subscription,
+            "item": each.item,
+            "start": each.window.start,
+            "end": each.window.end,
+            "plan_key": each.plan.key,
+            "plan_version": each.plan.version,
+            "without": write_json(to_plain(each.without)),
+            "quantity": to_plain(each.quantity),
+            "exact_amount": to_plain(each.exact_amount),
+            "cut_off": str(cut_off),
+        }
+        for each in billed
+    ]
+    if rows:
+        await connection.execute(_SAVE, rows)
+
+
+async def billed_windows(
+    connection: AsyncConnection, subscription: str
+) -> tuple[BilledWindow, ...]:
+    """Every closed window of a subscription, oldest first."""
+    return tuple(
+        BilledWindow(
+            BilledUsage(
+                item=row.item,
+                plan=PlanRef(row.plan_key, row.plan_version),
+                window=Period(row.window_start, row.window_end),
+                quantity=from_plain(Fraction, row.quantity),
+                exact_amount=from_plain(Fraction, row.exact_amount),
+                without=from_plain(tuple[Period, ...], row.without),
+            ),
+            int(row.cut_off),
+        )
+        for row in await connection.execute(_OF, {"subscription": subscription})
+    )

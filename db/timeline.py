@@ -1,0 +1,72 @@
+"""What happened to subscriptions, step by step: each step once, under its business name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.session import write_json
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step. `name` is unique for ever (`period:2026-01-01T00:00:00Z`, `request:{id}`); `body` is what was
+    asked, `brought` what came of it, for whoever repeats the step.
+    """
+
+    name: str
+    what: str
+    at: datetime
+    actor: str
+    brought: Mapping[str, object]
+    reason: str | None = None
+    body: Mapping[str, object] = field(default_factory=dict)
+
+
+_COLUMNS = "name, what, at, actor, brought, reason, body"
+_ADD = text("""
+    INSERT INTO timeline (environment_id, subscription_id, name, what, at, actor, reason, body, brought)
+    VALUES (:environment, :subscription, :name, :what, :at, :actor, :reason, CAST(:body AS jsonb),
+        CAST(:brought AS jsonb))
+""")
+_FIND = text(
+    f"SELECT {_COLUMNS} FROM timeline WHERE subscription_id = :subscription AND name = :name"
+)
+_LIST = text(f"""
+    SELECT seq, {_COLUMNS} FROM timeline WHERE subscription_id = :subscription AND seq > :after
+    ORDER BY seq LIMIT :limit
+""")
+
+
+async def record(
+    connection: AsyncConnection, environment: str, subscription: str, entry: Entry
+) -> None:
+    row = {
+        "environment": environment,
+        "subscription": subscription,
+        "name": entry.name,
+        "what": entry.what,
+        "at": entry.at,
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "body": write_json(entry.body),
+        "brought": write_json(entry.brought),
+    }
+    await connection.execute(_ADD, row)
+
+
+async def recorded(connection: AsyncConnection, subscription: str, name: str) -> Entry | None:
+    """The step of that name, where it has been taken."""
+    asked = {"subscription": subscription, "name": name}
+    row = (await connection.execute(_FIND, asked)).one_or_none()
+    return Entry(*row) if row else None
+
+
+async def entries(
+    connection: AsyncConnection, subscription: str, limit: int, after: int = 0
+) -> Sequence[tuple[int, Entry]]:
+    """In order, each with its number, from the first with a number greater than `after`."""
+    asked = {"subscription": subscription, "after": after, "limit": limit}
+    return [(row[0], Entry(*row[1:])) for row in await connection.execute(_LIST, asked)]
