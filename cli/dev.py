@@ -27,15 +27,14 @@ def dev(
 
 
 async def _develop(directory: Path, port: int | None) -> None:
-    from cli.stack.child import port_or_free
     from cli.stack.embedded import Ports, servers
     from cli.stack.weir import running_weir
 
     ports = Ports(
-        api=port or port_or_free(API_PORT),
-        temporal=port_or_free(TEMPORAL_PORT),
-        temporal_ui=port_or_free(TEMPORAL_UI_PORT),
-        sandbox=port_or_free(SANDBOX_PORT),
+        api=port or _or_free(API_PORT),
+        temporal=_or_free(TEMPORAL_PORT),
+        temporal_ui=_or_free(TEMPORAL_UI_PORT),
+        sandbox=_or_free(SANDBOX_PORT),
     )
     with only_one(directory):
         print("starting ...", flush=True)
@@ -72,6 +71,12 @@ def published(directory: Path, variables: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _or_free(preferred: int) -> int:
+    from cli.stack.child import free_port, is_free
+
+    return preferred if is_free(preferred) else free_port()
 
 
 def _tell(url: str, temporal_ui: str | None, variables: Mapping[str, str], directory: Path) -> None:

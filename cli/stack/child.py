@@ -24,9 +24,12 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Child:
     """One running server, its output in `log`. Not for commands that end by themselves."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, stop: int) -> None:
+    def __init__(
+        self, name: str, process: subprocess.Popen[bytes], log: Path, before: int, stop: int
+    ) -> None:
         self.name = name
-        self.log = log
+        self._log = log
+        self._before = before
         self._process = process
         self._stop = stop
 
@@ -43,10 +46,12 @@ class Child:
     ) -> Self:
         """Start `command` with its output appended to `log`; `stop` is the signal that ends it cleanly.
 
-        `user` is a uid (and gid) to run as, `environment` the variables it sees (ours, if not given). Raises `Unavailable` where the program cannot be run at all.
+        `user` is a uid (and gid) to run as, `environment` the variables it sees (ours, if not given). Raises `Unavailable`
+        where the program cannot be run at all.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
+            before = output.tell()
             try:
                 process = subprocess.Popen(
                     command,
@@ -62,7 +67,7 @@ class Child:
                 )
             except OSError as error:
                 raise Unavailable(f"{name} cannot be started: {error}") from error
-        return cls(name, process, log, stop)
+        return cls(name, process, log, before, stop)
 
     @property
     def pid(self) -> int:
@@ -71,11 +76,15 @@ class Child:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
+    def said(self, *words: str) -> bool:
+        """Whether its log has one of those words."""
+        log = output_since(self._log, self._before)
+        return any(word in log for word in words)
+
     def failure(self) -> Unavailable:
-        """What to say of a server that ended before it was ready."""
-        return Unavailable(
-            f"{self.name} ended with status {self._process.returncode}: {last_lines(self.log)}"
-        )
+        """What to say of a server that ended by itself."""
+        said = last_lines(output_since(self._log, self._before))
+        return Unavailable(f"{self.name} ended with status {self._process.returncode}: {said}")
 
     async def stop(self) -> None:
         """End it cleanly; by force where that takes longer than `PATIENCE_SECONDS`."""
@@ -96,21 +105,27 @@ def free_port() -> int:
         return port
 
 
-def port_or_free(preferred: int) -> int:
-    """`preferred` where nobody listens on it, otherwise a free one."""
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", preferred))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            return free_port()
-        return preferred
+            return False
+        return True
 
 
-def last_lines(log: Path) -> str:
+def output_since(log: Path, start: int) -> str:
+    with log.open("rb") as file:
+        file.seek(start)
+        return file.read().decode(errors="replace")
+
+
+def last_lines(log: str) -> str:
     """The end of a log, on one line."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return " | ".join(line.strip() for line in lines[-LAST_LINES:] if line.strip()) or "no output"
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return " | ".join(lines[-LAST_LINES:]) or "it said nothing"
 
 
 def _end_with_parent(stop: signal.Signals) -> Callable[[], None]:

@@ -21,13 +21,23 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from cli.stack.child import PATIENCE_SECONDS, POLL_SECONDS, Child, free_port, last_lines
+from cli.stack.child import (
+    PATIENCE_SECONDS,
+    POLL_SECONDS,
+    Child,
+    free_port,
+    last_lines,
+    output_since,
+)
 from domain.errors import Unavailable
 
 OWNER = "weir_owner"
 APP = "weir_app"
 DATABASE = "weir"
 START_ATTEMPTS = 5
+RETRY_SECONDS = 0.5
+# What a server says that is worth another try.
+PASSING = ('lock file "postmaster.pid" already exists', "could not bind")
 AS_NOBODY = (
     "root without user namespaces runs it as `nobody`, who must be able to enter these directories:"
     " run as an ordinary user, or set DATABASE_URL"
@@ -141,9 +151,10 @@ class Postgres:
             )
             if await self._accepts(server):
                 return
-            if attempt == START_ATTEMPTS:
+            if attempt == START_ATTEMPTS or not server.said(*PASSING):
                 raise server.failure()
-            await asyncio.sleep(attempt * 0.5)
+            await asyncio.sleep(attempt * RETRY_SECONDS)
+            _forget_zombie(self._data / "postmaster.pid")
 
     def _command(self, identity: _Identity) -> list[str]:
         settings = _SETTINGS | ({} if self._durable else _WITHOUT_DURABILITY)
@@ -206,6 +217,7 @@ def _identity() -> _Identity:
 
 def _run_initdb(command: list[str], identity: _Identity, log: Path) -> None:
     with log.open("ab") as output:
+        before = output.tell()
         try:
             done = subprocess.run(
                 command,
@@ -219,7 +231,18 @@ def _run_initdb(command: list[str], identity: _Identity, log: Path) -> None:
             raise Unavailable(f"PostgreSQL cannot be started: {error}") from error
     if done.returncode:
         hint = "" if identity.user is None else f" ({AS_NOBODY})"
-        raise Unavailable(f"initdb failed: {last_lines(log)}{hint}")
+        raise Unavailable(f"initdb failed: {last_lines(output_since(log, before))}{hint}")
+
+
+def _forget_zombie(lock: Path) -> None:
+    """A server that was killed and that nobody reaps holds its lock file for ever: it is dead all the same."""
+    try:
+        pid = lock.read_text().split("\n", 1)[0]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return
+    if state == "Z":
+        lock.unlink(missing_ok=True)
 
 
 def _read_secret(path: Path) -> bytes:

@@ -17,11 +17,14 @@ from temporalio.api.operatorservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from cli.stack.child import POLL_SECONDS, Child, free_port
+from cli.stack.child import POLL_SECONDS, Child, free_port, is_free
 from domain.errors import Unavailable
 
 NAMESPACE = "default"
 START_ATTEMPTS = 5
+RETRY_SECONDS = 0.5
+# What a server says that is worth another try.
+PASSING = ("SQLITE_BUSY", "database is locked", "address already in use")
 SEARCH_ATTRIBUTES = {
     "BillingStatus": "Keyword",
     "CustomerId": "Keyword",
@@ -85,19 +88,24 @@ class Temporal:
         await self._stop()
 
     async def _start(self) -> Client:
-        """Start, again where the last server still holds the file (SQLITE_BUSY) or a port was just taken."""
+        """Start, again where the last server still holds the file or a port was just taken."""
         any_port, any_ui_port = self.port == 0, self.ui_port == 0
         for attempt in range(1, START_ATTEMPTS + 1):
             self.port = free_port() if any_port else self.port
             self.ui_port = free_port() if any_ui_port else self.ui_port
-            self._server = server = Child.start(
-                "Temporal", self._command(), self.directory / "temporal.log", stop=signal.SIGTERM
-            )
-            if client := await self._connect(server):
-                return client
-            if attempt < START_ATTEMPTS:
-                await asyncio.sleep(attempt * 0.5)
-        raise server.failure()
+            if is_free(self.port):  # else we would take another's server for ours
+                self._server = server = Child.start(
+                    "Temporal",
+                    self._command(),
+                    self.directory / "temporal.log",
+                    stop=signal.SIGTERM,
+                )
+                if client := await self._connect(server):
+                    return client
+                if attempt == START_ATTEMPTS or not server.said(*PASSING):
+                    raise server.failure()
+            await asyncio.sleep(attempt * RETRY_SECONDS)
+        raise Unavailable(f"Temporal cannot have port {self.port}: something else listens on it")
 
     def _command(self) -> list[str]:
         command = [_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
