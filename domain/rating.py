@@ -66,25 +66,23 @@ def _charged(price: Price, usage: Usage) -> list[Step]:
 
 
 def _charged_beyond(included: Fraction, model: QuantityModel, quantity: Fraction) -> list[Step]:
-    taken_off = min(included, quantity)
-    if taken_off <= 0:
+    if not included or quantity <= 0:
         return model.charge(quantity)
+    taken_off = min(included, quantity)
     return [charged("included", -taken_off, ZERO), *model.charge(quantity - taken_off)]
 
 
 def _adjustments(price: Price, amount: Fraction) -> Iterator[Step]:
     """What a price's discount, maximum and minimum add to the amount of its model, one after the other."""
-    discounted = (
-        amount - amount * price.discount_percent / 100 if price.discount_percent else amount
-    )
-    if discounted != amount:
-        yield lump("discount_percent", discounted - amount)
-    capped = discounted if price.maximum is None else min(discounted, price.maximum)
-    if capped != discounted:
-        yield lump("maximum", capped - discounted)
-    raised = capped if price.minimum is None else max(capped, price.minimum)
-    if raised != capped:
-        yield lump("minimum", raised - capped)
+    if price.discount_percent and amount:
+        discount = amount * price.discount_percent / 100
+        amount -= discount
+        yield lump("discount_percent", -discount)
+    if price.maximum is not None and amount > price.maximum:
+        yield lump("maximum", price.maximum - amount)
+        amount = price.maximum
+    if price.minimum is not None and amount < price.minimum:
+        yield lump("minimum", price.minimum - amount)
 
 
 def _in_currency(steps: Iterable[Step], unit_rate: Fraction) -> Iterator[Step]:

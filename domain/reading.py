@@ -21,7 +21,9 @@ LONGEST_TEXT = 2_000
 LONGEST_LIST = 1_000
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]*", re.ASCII)
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 class InexactNumber(str):
@@ -34,7 +36,7 @@ class Fields:
     """The members of one object. Call `done` when all are read: it raises `Invalid` with all faults."""
 
     def __init__(self, value: object) -> None:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise Invalid.at("", "must be an object")
         self._members: Mapping[object, object] = value
         self._known: set[str] = set()
@@ -45,16 +47,18 @@ class Fields:
         return self._members.get(name) is not None
 
     def required(self, name: str, parse: Parser[T]) -> T:
-        if name not in self._members:
-            self._known.add(name)
-            self.refuse(name, "is required")
-            return cast(T, None)  # never used: `done` raises
-        return self._read(name, parse)
+        if name in self._members:
+            return self._read(name, parse)
+        self._known.add(name)
+        self.refuse(name, "is required")
+        return cast(T, None)  # never used: `done` raises
 
     def optional(self, name: str, parse: Parser[T], default: T) -> T:
         """The member, or `default` where it is absent or null."""
+        if self._members.get(name) is not None:
+            return self._read(name, parse)
         self._known.add(name)
-        return self._read(name, parse) if self.has(name) else default
+        return default
 
     def nullable(self, name: str, parse: Parser[T]) -> T | None:
         return self.optional(name, cast("Parser[T | None]", parse), None)
@@ -63,8 +67,9 @@ class Fields:
         self._faults.append(Fault(path, message))
 
     def done(self) -> None:
-        unknown = [name for name in self._members if name not in self._known]
-        self._faults.extend(Fault(str(name), "is not a known field") for name in unknown)
+        if not self._members.keys() <= self._known:
+            unknown = [name for name in self._members if name not in self._known]
+            self._faults.extend(Fault(str(name), "is not a known field") for name in unknown)
         if self._faults:
             raise Invalid(self._faults)
 
@@ -79,14 +84,21 @@ class Fields:
 
 def decimal(value: object) -> Fraction:
     """An exact decimal string, or a JSON integer."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Invalid.at("", "must be a decimal string")
-    if isinstance(value, InexactNumber | float):
-        raise Invalid.at("", f"the number {value} may have lost digits: send it as a string")
+    if type(value) is not str:
+        value = _exact_number(value)
     try:
-        return read_decimal(str(value))
+        return read_decimal(value)
     except ValueError as error:
         raise Invalid.at("", str(error)) from None
+
+
+def _exact_number(value: object) -> str:
+    if isinstance(value, InexactNumber | float):
+        number = str(value)[:40]
+        raise Invalid.at("", f"the number {number} may have lost digits: send it as a string")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise Invalid.at("", "must be a decimal string")
+    return str(value)
 
 
 def not_negative(value: object) -> Fraction:
@@ -94,6 +106,11 @@ def not_negative(value: object) -> Fraction:
     if number < 0:
         raise Invalid.at("", "must not be negative")
     return number
+
+
+def percentage(value: object) -> Fraction:
+    """A percentage of any size and sign, as a share of one: 2.9 is 0.029."""
+    return decimal(value) / 100
 
 
 def positive(value: object) -> Fraction:
@@ -137,7 +154,10 @@ def key(value: object) -> str:
     """A name that a user gives: letters, digits and `._:@/+-`."""
     name = text(value)
     if len(name) > LONGEST_KEY or _KEY.fullmatch(name) is None:
-        raise Invalid.at("", f"must be 1 to {LONGEST_KEY} letters, digits or ._:@/+-, beginning with one of the first two")
+        raise Invalid.at(
+            "",
+            f"must be 1 to {LONGEST_KEY} letters, digits or ._:@/+-, beginning with one of the first two",
+        )
     return name
 
 
@@ -185,5 +205,3 @@ def instant(value: object) -> datetime:
 def written(at: datetime) -> str:
     """An instant as RFC 3339 in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-

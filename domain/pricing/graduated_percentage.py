@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from domain.pricing.graduated import graduated_steps
-from domain.pricing.steps import Step, refuse_negative
-from domain.pricing.tiers import Tiers, at_zero, read_percent_tiers
+from domain.pricing.steps import Step
+from domain.pricing.tiers import Tiers, charge_tiers, read_percent_tiers
 from domain.reading import Fields, boolean
 
 
@@ -17,10 +16,7 @@ class GraduatedPercentage:
     flat_on_zero: bool
 
     def charge(self, quantity: Fraction) -> list[Step]:
-        refuse_negative(quantity)
-        if quantity == 0:
-            return at_zero(self.tiers, self.flat_on_zero)
-        return graduated_steps(self.tiers, quantity, "rate")
+        return charge_tiers(self.tiers, quantity, self.flat_on_zero)
 
 
 def read_graduated_percentage(fields: Fields) -> GraduatedPercentage:

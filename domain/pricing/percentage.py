@@ -6,7 +6,7 @@ from fractions import Fraction
 from domain.errors import Invalid
 from domain.pricing.steps import ZERO, Step, charged, lump
 from domain.pricing.usage import Events
-from domain.reading import Fields, decimal, not_negative
+from domain.reading import Fields, decimal, not_negative, percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,13 @@ class Percentage:
 
 def read_percentage(fields: Fields) -> Percentage:
     return Percentage(
-        fields.required("rate", _share),
+        fields.required("rate", percentage),
         fields.optional("fixed_amount", decimal, ZERO),
         fields.nullable("free_events", _whole),
         fields.nullable("free_amount", not_negative),
         fields.nullable("minimum_per_event", not_negative),
         fields.nullable("maximum_per_event", not_negative),
     )
-
-
-def _share(value: object) -> Fraction:
-    return decimal(value) / 100
 
 
 def _whole(value: object) -> int:

@@ -1,8 +1,9 @@
 """The steps of a rating: how an amount came about, one part of the price after another."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 from domain.errors import Invalid
 
@@ -29,8 +30,14 @@ def lump(step: str, amount: Fraction) -> Step:
     return Step(step, None, None, amount)
 
 
-def total(steps: Iterable[Step]) -> Fraction:
-    return sum((step.amount for step in steps), ZERO)
+def total(steps: Sequence[Step]) -> Fraction:
+    """The sum of the amounts, over one common denominator: quicker than adding them one by one."""
+    if len(steps) == 1:
+        return steps[0].amount
+    common = lcm(*(step.amount.denominator for step in steps))
+    return Fraction(
+        sum(step.amount.numerator * (common // step.amount.denominator) for step in steps), common
+    )
 
 
 def refuse_negative(quantity: Fraction) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from domain.pricing.steps import Step, charged, refuse_negative
-from domain.pricing.tiers import Tiers, at_zero, flat_amount, read_amount_tiers
+from domain.pricing.steps import Step
+from domain.pricing.tiers import Tiers, charge_at_zero, read_amount_tiers, tier_of
 from domain.reading import Fields, boolean
 
 
@@ -14,19 +14,9 @@ class Volume:
     flat_on_zero: bool
 
     def charge(self, quantity: Fraction) -> list[Step]:
-        refuse_negative(quantity)
-        if quantity == 0:
-            return at_zero(self.tiers, self.flat_on_zero)
-        index = next(
-            index
-            for index, tier in enumerate(self.tiers)
-            if tier.up_to is None or quantity <= tier.up_to
-        )
-        tier = self.tiers[index]
-        return [
-            charged(f"tiers.{index}.unit_amount", quantity, tier.rate),
-            *flat_amount(index, tier),
-        ]
+        if quantity <= 0:
+            return charge_at_zero(self.tiers, quantity, self.flat_on_zero)
+        return list(self.tiers[tier_of(self.tiers, quantity)].charge(quantity))
 
 
 def read_volume(fields: Fields) -> Volume:
