@@ -1,0 +1,134 @@
+"""The demo's month, told through the REST API: sell, sign up, use, end the period, collect."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.client import WeirClient
+from cli.demo.show import show_invoice, show_ledger, show_payments, show_usage
+from cli.demo.story import (
+    BUYERS,
+    METERS,
+    PERIOD_END,
+    PLANS,
+    PROMOTION_ENDS,
+    START,
+    UNTIL,
+    Buyer,
+    batches,
+    usage_of,
+)
+from domain.reading import written
+
+STEP = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was made, for the URLs at the end: the ids of the subscriptions by customer key."""
+
+    clock: str
+    subscriptions: dict[str, str]
+
+
+async def tell(weir: WeirClient, sandbox: str, console: Console) -> Told:
+    """Run the month to its end and show what it brought. `sandbox` is the payment sandbox's URL."""
+    clock = (await weir.post("test-clocks", {"name": "January", "now": written(START)}))["id"]
+    await _sell(weir)
+    subscriptions = {buyer.key: await _sign_up(weir, sandbox, clock, buyer) for buyer in BUYERS}
+    console.print(
+        f"{len(METERS)} meters, {len(PLANS)} plans, {len(BUYERS)} customers on a test clock at {START:%d %B %Y}"
+    )
+    await _use(weir, clock, console)
+    console.print("[bold]The period ends[/bold], and the retry of a declined card falls due")
+    await _advance(weir, clock, UNTIL)
+    await _show(weir, console)
+    return Told(clock, subscriptions)
+
+
+async def _sell(weir: WeirClient) -> None:
+    for meter in METERS:
+        await weir.post("meters", meter)
+    for plan in PLANS:
+        await weir.post("plans", plan)
+
+
+async def _sign_up(weir: WeirClient, sandbox: str, clock: str, buyer: Buyer) -> str:
+    """A customer with a card that answers as the story wants, their credits, and their subscription's id."""
+    body = {"key": buyer.key, "name": buyer.name, "test_clock": clock}
+    customer = await weir.post("customers", body)
+    await script_card(sandbox, customer["id"], buyer.card)
+    await weir.post(f"customers/{buyer.key}/payment-methods", {"payment_method": "pm_card_visa"})
+    if buyer.promotion is not None:
+        await weir.post("credit-grants", _promotion(buyer))
+    subscription = await weir.post(
+        "subscriptions",
+        {"key": f"{buyer.key}-{buyer.plan}", "customer": buyer.key, "plan": buyer.plan},
+    )
+    if buyer.top_up is not None:
+        top_up = {"key": f"{buyer.key}-top-up", "amount": buyer.top_up, "currency": "USD"}
+        await weir.post(f"customers/{buyer.key}/top-ups", top_up)
+    return str(subscription["id"])
+
+
+def _promotion(buyer: Buyer) -> dict[str, object]:
+    return {
+        "key": f"{buyer.key}-welcome",
+        "customer": buyer.key,
+        "amount": buyer.promotion,
+        "currency": "USD",
+        "kind": "promotional",
+        "expires_at": written(PROMOTION_ENDS),
+    }
+
+
+async def script_card(sandbox: str, customer: str, outcomes: tuple[str, ...]) -> None:
+    """Let the sandbox answer each attempt of a customer (by our id) in turn."""
+    async with httpx.AsyncClient(base_url=sandbox, trust_env=False) as http:
+        answer = await http.put(
+            f"/sandbox/customers/{customer}/outcomes", json={"outcomes": list(outcomes)}
+        )
+        answer.raise_for_status()
+
+
+async def _use(weir: WeirClient, clock: str, console: Console) -> None:
+    """Send the month's events day by day, as they happen, with the clock going along."""
+    events = sorted(
+        (event for buyer in BUYERS for event in usage_of(buyer)), key=lambda e: str(e["time"])
+    )
+    columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        sent = progress.add_task("events", total=len(events))
+        for batch in batches(events):
+            await weir.post("events", batch)
+            progress.advance(sent, len(batch))
+            await _advance(weir, clock, datetime.fromisoformat(str(batch[-1]["time"])))
+
+
+async def _advance(weir: WeirClient, clock: str, to: datetime) -> None:
+    answer = await weir.post(f"test-clocks/{clock}/advance", {"to": written(to)})
+    while answer["status"] != "ready":
+        answer = await weir.get(f"test-clocks/{clock}")
+
+
+async def _show(weir: WeirClient, console: Console) -> None:
+    show_usage(console, [row for buyer in BUYERS for row in await _usage_rows(weir, buyer)])
+    for invoice in await weir.every("invoices"):
+        show_invoice(console, invoice)
+    show_ledger(
+        console, {b.key: await weir.every(f"customers/{b.key}/ledger") for b in BUYERS if b.top_up}
+    )
+    show_payments(console, await weir.every("payments"))
+
+
+async def _usage_rows(weir: WeirClient, buyer: Buyer) -> list[tuple[str, str, str]]:
+    rows = []
+    window: dict[str, Any] = {"from": written(START), "to": written(PERIOD_END)}
+    for meter in METERS:
+        answer = await weir.get(f"customers/{buyer.key}/usage", meter=str(meter["key"]), **window)
+        rows.append((buyer.name, str(meter["key"]), str(answer["data"][0]["quantity"])))
+    return rows
