@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import cache
 
 import httpx
 import stripe
+
+_certificates = cache(httpx.create_ssl_context)  # slow to read, and the same for every client
 
 
 class HttpxTransport(stripe.HTTPClient):
@@ -14,7 +17,7 @@ class HttpxTransport(stripe.HTTPClient):
 
     def __init__(self, timeout: httpx.Timeout) -> None:
         super().__init__()
-        self._client = httpx.AsyncClient(timeout=timeout)
+        self._client = httpx.AsyncClient(timeout=timeout, verify=_certificates())
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None

@@ -23,8 +23,9 @@ def sandbox_server() -> Iterator[str]:
 def sandbox(sandbox_server: str) -> Iterator[str]:
     """The base URL. Customers are each test's own; the rest is reset."""
     yield sandbox_server
-    httpx.delete(f"{sandbox_server}/sandbox/faults").raise_for_status()
-    httpx.put(f"{sandbox_server}/sandbox/webhooks", json={}).raise_for_status()
+    with httpx.Client(base_url=f"{sandbox_server}/sandbox", verify=False) as strings:
+        strings.delete("faults").raise_for_status()
+        strings.put("webhooks", json={}).raise_for_status()
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import stripe
 
+from domain.errors import Unavailable
 from providers.payments.sandbox.app import create_sandbox
 from providers.payments.sandbox.remote import SandboxRemote
 from providers.payments.sandbox.serve import serving
@@ -23,6 +24,7 @@ def form(address: str, path: str, fields: Mapping[str, str], **headers: str) -> 
         f"{address}/v1/{path}",
         data=dict(fields),
         headers={"Authorization": f"Bearer {SANDBOX_KEY}", **headers},
+        verify=False,
     )
 
 
@@ -220,6 +222,13 @@ async def test_the_journal_outlives_the_sandbox(tmp_path: Path) -> None:
             declined.intent,
             paid.intent,
         }
+
+
+async def test_a_port_that_is_taken_is_said_in_one_line(sandbox: str) -> None:
+    port = int(sandbox.rpartition(":")[2])
+    with pytest.raises(Unavailable, match=f"cannot have port {port}"):
+        async with serving(create_sandbox(), port):
+            pass
 
 
 async def test_a_slow_provider_is_only_slow(

@@ -13,7 +13,7 @@ from domain.errors import Invalid
 from providers.payments.sandbox.account import Account
 from providers.payments.sandbox.api_errors import ApiError
 from providers.payments.sandbox.calls import Calls
-from providers.payments.sandbox.control import control_routes
+from providers.payments.sandbox.control import Backstage, router
 from providers.payments.sandbox.faults import Faults
 from providers.payments.sandbox.hooks import Hooks, HookSettings
 from providers.payments.sandbox.idempotency import Keys
@@ -49,7 +49,8 @@ def create_sandbox(
     app = FastAPI(title="Payment sandbox", lifespan=lifespan)
     calls = Calls(account, keys, faults)
     app.add_api_route("/v1/{path:path}", calls.answer, methods=["GET", "POST"])
-    app.include_router(control_routes(account, keys, faults, posts))
+    app.state.backstage = Backstage(account, keys, faults, posts)
+    app.include_router(router)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(Invalid, _invalid)
     return app

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Self
+from urllib.parse import quote
 
 import httpx
 
@@ -13,7 +14,8 @@ class SandboxRemote:
     """Speaks to the `/sandbox` routes of the sandbox at `address`; raises `Corrupt` for what those refuse."""
 
     def __init__(self, address: str) -> None:
-        self._http = httpx.AsyncClient(base_url=f"{address}/sandbox", trust_env=False)
+        # Plain HTTP on this machine: no proxy, no certificates.
+        self._http = httpx.AsyncClient(base_url=f"{address}/sandbox", trust_env=False, verify=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -25,7 +27,8 @@ class SandboxRemote:
         """Answer the customer's next attempts (`succeeded`, `declined:CODE`, `requires_action`, `processing`)
         in turn; the last repeats. `customer` is the provider's id or the key it was created with.
         """
-        await self._call("PUT", f"customers/{customer}/outcomes", {"outcomes": list(outcomes)})
+        name = quote(customer, safe="")
+        await self._call("PUT", f"customers/{name}/outcomes", {"outcomes": list(outcomes)})
 
     async def order_fault(self, fault: str, **details: object) -> None:
         """`refuse`, `save_error`, `drop_response`, `delay` or `hold`, with the fields of faults.py."""
