@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from api import catalog, health, keys, plans, problems, tenants
+from api import catalog, customers, health, keys, plans, problems, tenants
 from api.connections import Connections, Settings, open_connections
 from api.doorway import Doorway
 from api.schemas.problem import PROBLEMS
@@ -20,7 +20,13 @@ takes the key. Every `POST` takes an `Idempotency-Key`: the same key and body re
 `application/problem+json` (RFC 9457)."""
 
 # Each resource is a module with a `router`; the order is that of the documentation.
-ROUTERS: tuple[APIRouter, ...] = (*catalog.routers, plans.router, keys.router, tenants.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    *catalog.routers,
+    plans.router,
+    customers.router,
+    keys.router,
+    tenants.router,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -14,7 +14,6 @@ from api.connections import Opened
 from api.pages import Page
 from api.paths import Named
 from api.schemas.catalog import PLAN, PLAN_EXAMPLE
-from api.schemas.documents import document as schema_of
 from api.schemas.documents import (
     Raw,
     kept,
@@ -23,6 +22,7 @@ from api.schemas.documents import (
     shown_as,
     with_text_decimals,
 )
+from api.schemas.documents import document as schema_of
 from db import plans
 from db.catalog import find_keys
 from db.meters import kept_meters

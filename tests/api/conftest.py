@@ -1,6 +1,7 @@
 """A client of the API, in the process of the test: the real application on a real database."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from api.connections import Connections, connect_temporal
 from db.keys import create_key
 from db.session import Database
 from db.tenants import Environment
+from tests.conftest import fresh_environment
 
 WEBHOOK_SECRET = "whsec_of_a_test"
 
@@ -48,6 +50,13 @@ class Desk:
         return httpx.AsyncClient(
             transport=transport, base_url="http://weir.test", headers=headers, **options
         )
+
+    @asynccontextmanager
+    async def stranger(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Somebody who may do everything, but elsewhere."""
+        elsewhere = await fresh_environment(self.database)
+        async with self.client(await self.key(elsewhere, "admin")) as client:
+            yield client
 
 
 @pytest.fixture
