@@ -23,18 +23,24 @@ Sums = Mapping[GroupKey, Rollup]
 async def usage_for(
     connection: AsyncConnection,
     consumer: Consumer,
-    needs: Mapping[Need, UsageShape],
+    needs: Iterable[Need],
     meters: Mapping[str, Meter],
     cutoff: int,
 ) -> dict[Need, Usage]:
-    """The usage that answers each need, in the shape its price takes, of events of transactions before `cutoff`:
-    a horizon, of now or of an earlier day. `meters` are by key.
+    """The usage that answers each need, of events of transactions before `cutoff`: a horizon, of now or of an earlier
+    day. `meters` are by key.
     """
     return {
         need: await usage_in(
-            connection, consumer, meters[need.meter], need.window, shape, cutoff, need.without
+            connection,
+            consumer,
+            meters[need.meter],
+            need.window,
+            need.shape,
+            cutoff,
+            need.without,
         )
-        for need, shape in needs.items()
+        for need in needs
     }
 
 

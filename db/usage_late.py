@@ -1,0 +1,112 @@
+"""Usage that came late: which windows that were billed have events from after their cut-offs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.usage_measures import Consumer
+from domain.calendar import Period
+from domain.metering.consumption import BEGINNING
+from domain.metering.meter import Meter
+from domain.metering.rollups import whole_hours
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedWindow:
+    """A window of a meter that was billed with the events of transactions before `cutoff`."""
+
+    meter: Meter
+    window: Period
+    cutoff: int
+
+
+# Whole hours by what the pump noted of them, the edges by their events, and what the pump has not seen by the end of
+# the log, which is found by transaction before anything else is asked. All in one statement: between two of them a
+# pump might move the watermark.
+_LATE = text("""
+    WITH closed AS (
+        SELECT c.*, m.rolled_up_to FROM unnest(CAST(:meters AS text[]), CAST(:event_names AS text[]),
+            CAST(:starts AS timestamptz[]), CAST(:stops AS timestamptz[]), CAST(:cutoffs AS xid8[]))
+            WITH ORDINALITY AS c (meter, event_name, start, stop, cutoff, place)
+        JOIN meters m ON m.key = c.meter
+    ), hours AS (
+        SELECT * FROM unnest(CAST(:hour_places AS bigint[]), CAST(:hour_starts AS timestamptz[]),
+            CAST(:hour_stops AS timestamptz[])) AS h (place, start, stop)
+    ), edges AS (
+        SELECT * FROM unnest(CAST(:edge_places AS bigint[]), CAST(:edge_starts AS timestamptz[]),
+            CAST(:edge_stops AS timestamptz[])) AS e (place, start, stop)
+    ), tail AS MATERIALIZED (
+        SELECT customer_id, subscription_id, event_name, time, tx FROM usage_events
+        WHERE tx >= (SELECT min(greatest(cutoff, rolled_up_to)) FROM closed)
+            AND tx < CAST(CAST(:until AS text) AS xid8)
+    )
+    SELECT c.place FROM closed c
+    WHERE EXISTS (
+        SELECT FROM hours h JOIN usage_rollups k ON k.hour >= h.start AND k.hour < h.stop
+        WHERE h.place = c.place AND k.customer_id = :customer AND k.meter = c.meter
+            AND k.last_tx >= c.cutoff
+            AND (CAST(:subscription AS text) IS NULL OR k.subscription_id IN ('', :subscription))
+    ) OR EXISTS (
+        SELECT FROM edges s JOIN usage_events e ON e.time >= s.start AND e.time < s.stop
+        WHERE s.place = c.place AND e.customer_id = :customer AND e.event_name = c.event_name
+            AND e.tx >= c.cutoff AND e.tx < CAST(CAST(:until AS text) AS xid8)
+            AND (CAST(:subscription AS text) IS NULL
+                OR coalesce(e.subscription_id, :subscription) = :subscription)
+    ) OR EXISTS (
+        SELECT FROM tail e
+        WHERE e.time >= c.start AND e.time < c.stop AND e.customer_id = :customer
+            AND e.event_name = c.event_name AND e.tx >= greatest(c.cutoff, c.rolled_up_to)
+            AND (CAST(:subscription AS text) IS NULL
+                OR coalesce(e.subscription_id, :subscription) = :subscription)
+    )
+    ORDER BY c.place
+""")
+
+
+async def late_windows(
+    connection: AsyncConnection, consumer: Consumer, windows: Sequence[ClosedWindow], until: int
+) -> tuple[int, ...]:
+    """The places in `windows` of those that events of the transactions `[cutoff, until)` have reached: what a closer
+    look finds there may still add up to nothing. For a meter whose level carries over, all that came before a window
+    is part of it.
+    """
+    if not windows:
+        return ()
+    rows = await connection.execute(
+        _LATE,
+        {
+            "customer": consumer.customer,
+            "subscription": consumer.subscription,
+            "until": str(until),
+            **_columns([_counted(closed) for closed in windows]),
+        },
+    )
+    return tuple(place - 1 for place in rows.scalars())
+
+
+def _counted(closed: ClosedWindow) -> ClosedWindow:
+    if not closed.meter.carry_over:
+        return closed
+    return replace(closed, window=replace(closed.window, start=BEGINNING))
+
+
+def _columns(windows: Sequence[ClosedWindow]) -> dict[str, list[Any]]:
+    parted = [whole_hours(closed.window) for closed in windows]
+    hours = [(place, part) for place, (whole, _) in enumerate(parted, 1) for part in whole]
+    edges = [(place, part) for place, (_, around) in enumerate(parted, 1) for part in around]
+    return {
+        "meters": [closed.meter.key for closed in windows],
+        "event_names": [closed.meter.event_name for closed in windows],
+        "starts": [closed.window.start for closed in windows],
+        "stops": [closed.window.end for closed in windows],
+        "cutoffs": [str(closed.cutoff) for closed in windows],
+        "hour_places": [place for place, _ in hours],
+        "hour_starts": [part.start for _, part in hours],
+        "hour_stops": [part.end for _, part in hours],
+        "edge_places": [place for place, _ in edges],
+        "edge_starts": [part.start for _, part in edges],
+        "edge_stops": [part.end for _, part in edges],
+    }

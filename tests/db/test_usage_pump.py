@@ -1,0 +1,142 @@
+"""The pump: bounded steps, nothing twice, and no writing where nothing is new."""
+
+import asyncio
+from fractions import Fraction
+
+import pytest
+from sqlalchemy import text
+
+from db.session import Database
+from db.tenants import Environment
+from db.usage_horizon import wait_for_horizon
+from db.usage_pump import pump_once, pump_step
+from db.usage_rollups import kept_rollups
+from domain.calendar import Period
+from domain.metering.rollups import Rollup
+from domain.reading import instant
+from tests.usage_world import TOKENS, add_customer, add_meter, an_event, send
+
+DAY = Period(instant("2026-01-01T00:00:00Z"), instant("2026-01-02T00:00:00Z"))
+
+
+@pytest.fixture
+async def acme(database: Database, environment: Environment) -> str:
+    async with database.transaction(environment.id) as connection:
+        await add_meter(connection, environment.id, TOKENS)
+        return await add_customer(connection, environment.id, "acme")
+
+
+async def meter_row(database: Database, environment: Environment, key: str) -> tuple[int, int]:
+    """The watermark of a meter, and how many events it could not read."""
+    async with database.transaction(environment.id) as connection:
+        row = await connection.execute(
+            text("SELECT rolled_up_to::text, unreadable FROM meters WHERE key = :key"), {"key": key}
+        )
+        watermark, unreadable = row.one()
+        return int(watermark), unreadable
+
+
+async def rollup(
+    database: Database, environment: Environment, customer: str, meter: str = "tokens"
+) -> Rollup | None:
+    async with database.transaction(environment.id) as connection:
+        kept = await kept_rollups(connection, customer, None, meter, (DAY,))
+        return kept.groups.get(())
+
+
+async def test_each_event_is_rolled_up_once_however_often_it_runs(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    await send(database, environment.id, [an_event(f"e{n}") for n in range(7)])
+    await wait_for_horizon(database)
+    counts = [await pump_once(database, environment.id) for _ in range(3)]
+    assert counts == [7, 0, 0]
+    kept = await rollup(database, environment, acme)
+    assert kept is not None
+    assert (kept.count, kept.total) == (7, Fraction(70))
+
+
+async def test_racing_pumps_do_not_double(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    await send(database, environment.id, [an_event(f"e{n}") for n in range(50)])
+    await wait_for_horizon(database)
+    counts = await asyncio.gather(*(pump_once(database, environment.id) for _ in range(5)))
+    assert sum(counts) == 50
+    kept = await rollup(database, environment, acme)
+    assert kept is not None
+    assert kept.count == 50
+
+
+async def test_a_step_is_bounded_but_never_parts_a_transaction(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    for batch in ("abc", "de", "f", "ghijklm", "n"):
+        await send(database, environment.id, [an_event(id) for id in batch])
+    await wait_for_horizon(database)
+    steps = []
+    while True:
+        step = await pump_step(database, environment.id, limit=4)
+        steps.append(step.events)
+        if not step.more:
+            break
+    assert sum(steps) == 14
+    assert steps[:3] == [3, 3, 7]
+
+
+async def test_an_idle_pump_writes_nothing(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    await send(database, environment.id, [an_event("e1"), an_event("free", event_name="free")])
+    await wait_for_horizon(database)
+    await pump_once(database, environment.id)
+    after = await meter_row(database, environment, "tokens")
+    await wait_for_horizon(database)  # takes a transaction: the horizon does move
+    assert await pump_once(database, environment.id) == 0
+    assert await meter_row(database, environment, "tokens") == after
+
+
+async def test_events_that_no_meter_takes_are_passed_by_once(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    before = await meter_row(database, environment, "tokens")
+    await send(database, environment.id, [an_event("free", event_name="free")])
+    await wait_for_horizon(database)
+    assert await pump_once(database, environment.id) == 0
+    assert await meter_row(database, environment, "tokens") > before
+
+
+async def test_a_meter_that_is_made_later_starts_at_the_beginning_and_counts_what_it_cannot_read(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    spoken = {"tokens": "1", "seconds": "2.5"}
+    events = [an_event("e1"), an_event("e2", properties=spoken), an_event("e3")]
+    await send(database, environment.id, events)
+    await wait_for_horizon(database)
+    await pump_once(database, environment.id)
+    seconds = {**TOKENS, "key": "seconds", "value": "seconds"}
+    async with database.transaction(environment.id) as connection:
+        await add_meter(connection, environment.id, seconds)
+    await send(database, environment.id, [an_event("e4", properties=spoken)])
+    await wait_for_horizon(database)
+    await pump_once(database, environment.id)
+    kept = await rollup(database, environment, acme, "seconds")
+    assert kept is not None
+    assert (kept.count, kept.total) == (2, Fraction(5))
+    assert (await meter_row(database, environment, "seconds"))[1] == 2
+    assert (await meter_row(database, environment, "tokens"))[1] == 0
+
+
+async def test_numbers_of_38_digits_on_both_sides_add_up_exactly(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    largest = "9" * 38 + "." + "9" * 38
+    for n in range(3):
+        events = [an_event(f"{n}", properties={"tokens": largest})]
+        await send(database, environment.id, events)
+        await wait_for_horizon(database)
+        await pump_once(database, environment.id)
+    kept = await rollup(database, environment, acme)
+    assert kept is not None
+    assert kept.total == 3 * Fraction(largest)
+    assert kept.highest == kept.lowest == Fraction(largest)
