@@ -36,6 +36,16 @@ class Line:
     charged: Literal["in_advance", "in_arrears"] = "in_arrears"
     plan: PlanRef | None = None
 
+    @property
+    def net(self) -> Money:
+        """What is left of the amount after discounts and promotional credits: what is taxed."""
+        return self.amount - self.discount - self.credits
+
+    @property
+    def owed(self) -> Money:
+        """The line's share of the invoice's total."""
+        return self.net + self.tax - self.inclusive_tax
+
 
 @dataclass(frozen=True, slots=True)
 class AppliedTax:

@@ -85,3 +85,15 @@ def read_money(text: str, currency: str) -> Money:
 
 def total(parts: Sequence[Money], currency: str) -> Money:
     return sum(parts, Money(0, currency))
+
+
+def least(first: Money, *others: Money) -> Money:
+    """The smallest of some amounts of one currency."""
+    smallest = first
+    for other in others:
+        smallest = other if (other - smallest).minor < 0 else smallest
+    return smallest
+
+
+def greatest(one: Money, other: Money) -> Money:
+    return one if (one - other).minor >= 0 else other

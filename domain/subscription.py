@@ -110,6 +110,11 @@ class Subscription:
     def is_over(self) -> bool:
         return self.status == "cancelled"
 
+    def is_past_its_period(self, at: datetime) -> bool:
+        """Whether the period is over but, in its grace, not yet closed: it must be, before anything else is done."""
+        is_living = self.status in ("active", "paused")
+        return is_living and self.period is not None and self.period.end < at
+
     def next_due(self) -> Due | None:
         """The earliest of what is due, or None when the life is over."""
         return min(self._dues(), key=lambda due: (due.at, due.phase), default=None)

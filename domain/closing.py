@@ -1,0 +1,114 @@
+"""Closing what has been lived through since the last invoice: its arrears and all that waited for an invoice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.account import BilledUsage, Facts, Need
+from domain.calendar import Period
+from domain.charges import (
+    Charge,
+    Stretch,
+    changed_quantities,
+    charged_in_arrears,
+    in_order,
+)
+from domain.commitments import committed
+from domain.consumed import late_needs, usage_needs, used_late, used_up_to
+from domain.periods import whole_period
+from domain.plans import Plan
+from domain.subscription import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The charges of what is over, by their place on the invoice, and the windows of usage they close."""
+
+    arrears: tuple[Charge, ...] = ()
+    prorations: tuple[Charge, ...] = ()
+    late: tuple[Charge, ...] = ()
+    one_off: tuple[Charge, ...] = ()
+    commitment: tuple[Charge, ...] = ()
+    billed: tuple[BilledUsage, ...] = ()
+
+    def charges(
+        self, advance: Sequence[Charge] = (), prorations: Sequence[Charge] = ()
+    ) -> tuple[Charge, ...]:
+        """All charges in the order of an invoice's lines, with what else it bills."""
+        return (
+            *advance,
+            *self.arrears,
+            *in_order([*self.prorations, *prorations]),
+            *self.late,
+            *self.one_off,
+            *self.commitment,
+        )
+
+
+def closing_needs(
+    subscription: Subscription, plan: Plan, facts: Facts, until: datetime
+) -> tuple[Need, ...]:
+    return (*usage_needs(plan, subscription, until), *late_needs(facts))
+
+
+def close(
+    subscription: Subscription,
+    plan: Plan,
+    facts: Facts,
+    until: datetime,
+    changes_plan: bool = False,
+) -> Closed:
+    """Bill a living subscription up to an instant in its period. `changes_plan` tells why it is not the end."""
+    used = used_up_to(plan, subscription, facts, until)
+    pending = waiting(subscription, plan, facts, until)
+    past = _stretch(subscription, until, changes_plan)
+    if past is None:
+        return replace(pending, arrears=used.charges, billed=(*used.billed, *pending.billed))
+    recurring = charged_in_arrears(plan, subscription, past)
+    arrears = tuple(sorted((*recurring, *used.charges), key=lambda charge: charge.order))
+    return replace(
+        pending,
+        arrears=arrears,
+        commitment=committed(plan, subscription, past, facts, arrears),
+        billed=(*used.billed, *pending.billed),
+    )
+
+
+def waiting(subscription: Subscription, plan: Plan, facts: Facts, until: datetime) -> Closed:
+    """What any next invoice bills, whether or not it closes a stretch: changed quantities, late usage, one-offs."""
+    late = used_late(facts)
+    return Closed(
+        prorations=tuple(changed_quantities(plan, subscription, whole_period(subscription), until)),
+        late=late.charges,
+        one_off=tuple(_one_off(subscription)),
+        billed=late.billed,
+    )
+
+
+def without_waiting(subscription: Subscription) -> Subscription:
+    """The subscription when what was waiting is billed."""
+    return replace(subscription, quantity_changes=(), one_off_charges=())
+
+
+def _stretch(subscription: Subscription, until: datetime, changes_plan: bool) -> Stretch | None:
+    """The part of the period that recurring items and the commitment are charged for, if there is one."""
+    since = subscription.charged_from
+    if since is None or since >= until:
+        return None
+    whole = whole_period(subscription)
+    return Stretch(Period(since, until), whole, subscription.timezone, changes_plan)
+
+
+def _one_off(subscription: Subscription) -> list[Charge]:
+    return [
+        Charge(
+            kind="one_off",
+            item=charge.key,
+            description=charge.description,
+            quantity=charge.quantity,
+            exact_amount=charge.amount,
+            period=None,
+            plan=subscription.plan,
+        )
+        for charge in subscription.one_off_charges
+    ]
