@@ -29,8 +29,8 @@ class _Frame:
     timezone: str
     without: tuple[Period, ...]
 
-    def counts(self, measure: Measure) -> bool:
-        return not any(left_out.contains(measure.time) for left_out in self.without)
+    def contains(self, at: datetime) -> bool:
+        return self.period.contains(at) and not any(part.contains(at) for part in self.without)
 
 
 def aggregate(
@@ -49,7 +49,8 @@ def aggregate(
     """
     frame = _Frame(period, timezone, tuple(without))
     carried = carried_in if meter.carry_over else NOTHING_CARRIED
-    groups = _grouped(meter, measures, period, carried)
+    counts = period.contains if meter.aggregation == "weighted_sum" else frame.contains
+    groups = _grouped(meter, (m for m in measures if counts(m.time)), carried)
     quantities = {
         key: _quantity(meter, group, carried.get(key), frame) for key, group in groups.items()
     }
@@ -70,9 +71,10 @@ def level_at_end(
         return {}
     level: Level = "set" if meter.aggregation in ("latest", "max") else meter.level
     zero = Fraction(0)
+    groups = _grouped(meter, (m for m in measures if period.contains(m.time)), carried_in)
     return {
         key: max(zero, level_after(_changes(group), carried_in.get(key, zero), level))
-        for key, group in _grouped(meter, measures, period, carried_in).items()
+        for key, group in groups.items()
     }
 
 
@@ -92,17 +94,16 @@ def _missing_last(key: GroupKey) -> list[tuple[bool, str]]:
 
 
 def _grouped(
-    meter: Meter, measures: Iterable[Measure], period: Period, carried: Carried
+    meter: Meter, measures: Iterable[Measure], carried: Carried
 ) -> dict[GroupKey, list[Measure]]:
-    """The measures of a period by group. Every group that carries a level is there, and so is the only one of a
-    meter that does not group.
+    """Measures by group. Every group that carries a level is there, and so is the only one of a meter that does
+    not group.
     """
     groups: dict[GroupKey, list[Measure]] = {key: [] for key in carried}
     if not meter.group_by:
         groups.setdefault((), [])
     for measure in measures:
-        if period.contains(measure.time):
-            groups.setdefault(measure.group, []).append(measure)
+        groups.setdefault(measure.group, []).append(measure)
     return groups
 
 
@@ -112,11 +113,10 @@ def _quantity(
     aggregation = meter.aggregation
     if aggregation == "weighted_sum":
         return _held(meter, measures, carried or Fraction(0), frame)
-    counted = [measure for measure in measures if frame.counts(measure)]
     if meter.window is None:
         before = [] if carried is None else [carried]
-        return _aggregated(aggregation, counted, before, meter.percentile)
-    windows = _by_window(counted, meter.window, frame.timezone)
+        return _aggregated(aggregation, measures, before, meter.percentile)
+    windows = _by_window(measures, meter.window, frame.timezone)
     each = (_aggregated(aggregation, window, [], meter.percentile) for window in windows)
     return sum(each, Fraction(0))
 
