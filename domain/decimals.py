@@ -6,14 +6,17 @@ its context's digits, and a third of a price has no last digit. Text comes in an
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, assert_never
 
 RoundingMode = Literal["up", "down", "half_up"]
 
 _DECIMAL = re.compile(r"(-?[0-9]{1,38})(?:\.([0-9]{1,38}))?", re.ASCII)
 _ENDLESS_DIGITS = 30
+_READINGS_REMEMBERED = 16_384  # prices and events repeat a few numbers again and again
 
 
+@lru_cache(_READINGS_REMEMBERED)
 def read_decimal(text: str) -> Fraction:
     """Read `-?digits[.digits]`, at most 38 digits on each side; raise ValueError for all else."""
     match = _DECIMAL.fullmatch(text)
