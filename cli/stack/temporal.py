@@ -110,7 +110,8 @@ class Temporal:
     def _command(self) -> list[str]:
         command = [_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
         command += ["--log-level", "warn", "--namespace", NAMESPACE]
-        command += ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]
+        ui = ["--ui-port", str(self.ui_port), "--ui-disable-news-fetch"]
+        command += ["--headless"] if self.ui_port is None else ui
         if self._keep:
             command += ["--db-filename", str(self.directory / "temporal.db")]
         for name, kind in SEARCH_ATTRIBUTES.items():
