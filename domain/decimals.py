@@ -13,10 +13,10 @@ RoundingMode = Literal["up", "down", "half_up"]
 
 _DECIMAL = re.compile(r"(-?[0-9]{1,38})(?:\.([0-9]{1,38}))?", re.ASCII)
 _ENDLESS_DIGITS = 30
-_READINGS_REMEMBERED = 16_384  # prices and events repeat a few numbers again and again
+_NUMBERS_REMEMBERED = 16_384  # prices and events repeat a few again and again
 
 
-@lru_cache(_READINGS_REMEMBERED)
+@lru_cache(_NUMBERS_REMEMBERED)
 def read_decimal(text: str) -> Fraction:
     """Read `-?digits[.digits]`, at most 38 digits on each side; raise ValueError for all else."""
     match = _DECIMAL.fullmatch(text)
@@ -54,8 +54,8 @@ def point(units: int, digits: int) -> str:
     """Write a whole number of units of which `10 ** digits` are one: 1250 of 2 digits is `12.50`."""
     if digits == 0:
         return str(units)
-    whole = str(abs(units)).rjust(digits + 1, "0")
-    return f"{'-' if units < 0 else ''}{whole[:-digits]}.{whole[-digits:]}"
+    text = str(units).zfill(digits + (2 if units < 0 else 1))
+    return f"{text[:-digits]}.{text[-digits:]}"
 
 
 def scaled(value: Fraction, digits: int, mode: RoundingMode = "half_up") -> int:
@@ -85,6 +85,7 @@ def round_to(value: Fraction, scale: int, mode: RoundingMode) -> Fraction:
     return Fraction(units, 10**scale) if scale >= 0 else Fraction(units * 10**-scale)
 
 
+@lru_cache(_NUMBERS_REMEMBERED)
 def _decimals_of(denominator: int) -> int | None:
     """How many decimals a fraction in lowest terms has, or None if they never end."""
     twos = (denominator & -denominator).bit_length() - 1
