@@ -7,6 +7,7 @@ from datetime import datetime
 from temporalio import activity
 
 from domain.commands import Request
+from domain.credits import TopUpOrder
 from domain.dunning import Collection
 from domain.subscription import Phase, Subscription
 
@@ -84,16 +85,16 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TopUp:
-    """Paid for, then granted. `request` names it: `topup:{request}` is invoice, charge and grant."""
+    """Paid for, then granted. `request` names it: `topup:{request}` is the invoice. `customer` is an id,
+    `currency` the one the customer usually pays in.
+    """
 
     environment: str
     request: str
     customer: str
-    key: str
-    amount: str
+    order: TopUpOrder
     currency: str
     at: datetime
-    expires_at: datetime | None = None
     test_clock: str | None = None
 
 
@@ -107,8 +108,9 @@ class ToppedUp:
 
 @dataclass(frozen=True, slots=True)
 class CustomerActed:
-    """A reason to attempt a payment at once. `at` is given on a test clock."""
+    """A reason to attempt a payment at once, once for each `request`. `at` is given on a test clock."""
 
+    request: str
     new_method: bool = False
     at: datetime | None = None
 

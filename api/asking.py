@@ -79,7 +79,7 @@ async def request(
 
 async def top_up(temporal: Client, asked: TopUp) -> object | None:
     """Have credits paid for and granted; None where it is still under way."""
-    summary = f"top-up {asked.key} · {asked.amount} {asked.currency}"
+    summary = f"top-up {asked.order.key}"
     return await _run(temporal, TopUpWorkflow.run, asked, f"topup:{asked.request}", summary)
 
 

@@ -50,7 +50,7 @@ _OPEN = text("""
         amount_minor, credit_note, at)
     VALUES (:id, :environment, :name, :kind, :customer, :invoice, :attempt, :currency,
         :amount, :credit_note, :at)
-    ON CONFLICT (environment_id, name) DO NOTHING
+    ON CONFLICT (environment_id, name) DO NOTHING RETURNING id
 """)
 _ANSWER = text("""
     UPDATE payments SET status = :status, failure_code = :failure_code, intent = :intent,
@@ -82,13 +82,16 @@ async def open_attempt(
     attempt: int,
     amount: Money,
     at: datetime,
-) -> PaymentRow:
-    """Write down that an attempt is about to be made. A repeat finds the attempt as it stands."""
+) -> tuple[PaymentRow, bool]:
+    """Write down that an attempt is about to be made. A repeat finds the attempt as it stands, and False: it may
+    have been made before.
+    """
     row = {"environment": environment, "name": name, "customer": customer, "invoice": invoice}
     money = {"currency": amount.currency, "amount": amount.minor}
     rest = {"id": new_id("pay"), "kind": "payment", "attempt": attempt, "credit_note": None}
-    await connection.execute(_OPEN, {**row, **money, **rest, "at": at})
-    return await find_payment(connection, name)
+    opened = await connection.execute(_OPEN, {**row, **money, **rest, "at": at})
+    is_new = opened.one_or_none() is not None
+    return await find_payment(connection, name), is_new
 
 
 async def open_refund(

@@ -39,6 +39,7 @@ _FIND = text(f"""
     SELECT {_COLUMNS} FROM subscriptions WHERE key = :name OR id = :name
     ORDER BY key <> :name LIMIT 1
 """)
+_STATE = text("SELECT state FROM subscriptions WHERE id = :id")
 _LIST = text(f"""
     SELECT {_COLUMNS} FROM subscriptions
     WHERE id > :after
@@ -70,6 +71,14 @@ async def find_subscription(connection: AsyncConnection, name: str) -> Subscript
     return _read(row)
 
 
+async def state_of(connection: AsyncConnection, subscription_id: str) -> Subscription:
+    """By id alone. Raises `NotFound`."""
+    state = (await connection.execute(_STATE, {"id": subscription_id})).scalar_one_or_none()
+    if state is None:
+        raise NotFound(f"there is no subscription {subscription_id}")
+    return from_plain(Subscription, state)
+
+
 async def find_subscriptions(
     connection: AsyncConnection,
     limit: int,
@@ -84,6 +93,7 @@ async def find_subscriptions(
 
 def _columns(subscription: Subscription) -> dict[str, Any]:
     due = subscription.next_due()
+    phase = None if due is None else int(due.phase)
     return {
         "id": subscription.id,
         "environment": subscription.environment,
@@ -95,7 +105,7 @@ def _columns(subscription: Subscription) -> dict[str, Any]:
         "status": subscription.status,
         "state": write_json(to_plain(subscription)),
         "next_due_at": due and due.at,
-        "next_phase": due and int(due.phase),
+        "next_phase": phase,
     }
 
 

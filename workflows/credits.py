@@ -44,7 +44,7 @@ class TopUpWorkflow(Life):
 
     @workflow.run
     async def run(self, asked: TopUp) -> ToppedUp:
-        why = f"top up {asked.amount} {asked.currency}"
+        why = f"top-up {asked.order.key}"
         topped_up = await self.perform(Steps.top_up, asked, why, refusable=True)
         collection = await collect(topped_up.collection)
         if topped_up.grant is not None and collection.status == "paid":

@@ -106,7 +106,7 @@ class SubscriptionWorkflow(Life):
             asked,
             id=f"topup:{asked.request}",
             parent_close_policy=ParentClosePolicy.ABANDON,
-            static_summary=f"top-up {asked.key} · {asked.amount} {asked.currency}",
+            static_summary=f"top-up {asked.order.key}",
         )
 
     @workflow.signal

@@ -1,0 +1,148 @@
+"""The steps of collecting an invoice: ask the provider once for each attempt, and record what it answers.
+
+An attempt is written down before the provider is asked, under the name that is its idempotency key. So after a crash
+at any point it is known what may be under way, and the same name finds out what became of it.
+"""
+
+from temporalio import activity
+
+from activities.answers import record_answer
+from activities.provider_customers import known_customer
+from activities.steps import AttemptPayment, LookUpPayment, SendRefund, Steps
+from db.clocks import find_clock
+from db.collections import find_collection
+from db.customers import CustomerRow, find_customer
+from db.locks import lock_customer
+from db.outbox import announce
+from db.payments import (
+    PaymentRow,
+    answer_payment,
+    find_payment,
+    latest_attempt,
+    open_attempt,
+    successful_payment,
+)
+from db.session import Database
+from domain.dunning import Collection
+from domain.errors import Corrupt
+from domain.money import Money
+from providers.payments.port import (
+    ChargeRequest,
+    NotChargeable,
+    PaymentOutcome,
+    PaymentProvider,
+)
+
+UNDER_WAY = ("pending", "processing", "requires_action")
+
+
+class CollectionSteps(Steps):
+    def __init__(self, database: Database, provider: PaymentProvider) -> None:
+        self.database = database
+        self.provider = provider
+
+    @activity.defn
+    async def attempt_payment(self, step: AttemptPayment) -> Collection:
+        collection, environment = step.collection, step.collection.environment
+        name = f"collect:{collection.invoice}:{step.attempt}"
+        async with self.database.transaction(environment) as connection:
+            await lock_customer(connection, collection.customer)
+            known = await find_collection(connection, collection.invoice)
+            if known.attempts >= step.attempt or not known.is_unpaid:
+                return known
+            payment, is_new = await open_attempt(
+                connection,
+                environment,
+                name,
+                collection.customer,
+                collection.invoice,
+                step.attempt,
+                collection.amount_due,
+                step.at,
+            )
+            customer = await find_customer(connection, collection.customer)
+        outcome = await self._charge(environment, customer, payment, is_new)
+        async with self.database.transaction(environment) as connection:
+            await lock_customer(connection, collection.customer)
+            known = await find_collection(connection, collection.invoice)
+            if known.attempts >= step.attempt:
+                return known
+            return await record_answer(connection, collection, payment, outcome, step.at)
+
+    @activity.defn
+    async def look_up_payment(self, step: LookUpPayment) -> Collection:
+        environment, invoice = step.collection.environment, step.collection.invoice
+        async with self.database.transaction(environment) as connection:
+            known = await find_collection(connection, invoice)
+            payment = await latest_attempt(connection, invoice)
+            customer = await find_customer(connection, known.customer)
+        if payment is None or payment.status not in UNDER_WAY:
+            return known
+        outcome = await self._read(customer, payment)
+        if outcome is None or outcome.status == payment.status:
+            return known
+        async with self.database.transaction(environment) as connection:
+            await lock_customer(connection, known.customer)
+            known = await find_collection(connection, invoice)
+            payment = await find_payment(connection, payment.name)
+            if payment.status not in UNDER_WAY:
+                return known
+            at = step.at
+            if known.test_clock is not None:
+                at = (await find_clock(connection, known.test_clock)).now
+            return await record_answer(connection, known, payment, outcome, at)
+
+    @activity.defn
+    async def send_refund(self, step: SendRefund) -> None:
+        async with self.database.transaction(step.environment) as connection:
+            refund = await find_payment(connection, step.refund)
+            paid = await successful_payment(connection, refund.invoice)
+        if refund.status != "pending":
+            return
+        if paid is None or paid.intent is None:
+            raise Corrupt(f"{refund.name} gives back what invoice {refund.invoice} was never paid")
+        sent = await self.provider.refund(paid.intent, refund.amount, idempotency_key=refund.name)
+        status = "processing" if sent.status == "pending" else sent.status
+        async with self.database.transaction(step.environment) as connection:
+            await answer_payment(
+                connection,
+                refund.name,
+                status,
+                sent.refund,
+                sent.amount,
+                sent.failure_code,
+                step.at,
+            )
+            told = {"invoice": refund.invoice_number, "amount": str(refund.amount)}
+            topic = f"refund.{status}"
+            await announce(connection, step.environment, topic, refund.id, step.at, told)
+
+    async def _charge(
+        self, environment: str, customer: CustomerRow, payment: PaymentRow, is_new: bool
+    ) -> PaymentOutcome:
+        at_provider = await known_customer(self.database, self.provider, environment, customer)
+        request = ChargeRequest(
+            customer=at_provider,
+            payment_method=customer.payment_method,
+            amount=payment.amount,
+            idempotency_key=payment.name,
+            metadata={
+                "environment": environment,
+                "invoice": payment.invoice,
+                "attempt": str(payment.attempt),
+            },
+            at=payment.at,
+            first_try=is_new,
+        )
+        try:
+            return await self.provider.charge(request)
+        except NotChargeable as refusal:  # an answer about this amount, as good as a decline
+            nothing = Money(0, payment.amount.currency)
+            return PaymentOutcome("failed", "", refusal.code, nothing)
+
+    async def _read(self, customer: CustomerRow, payment: PaymentRow) -> PaymentOutcome | None:
+        if payment.intent is not None:
+            return await self.provider.read(payment.intent)
+        if customer.provider_customer is None:
+            return None
+        return await self.provider.find(customer.provider_customer, payment.name, payment.at)

@@ -1,0 +1,90 @@
+"""Test clocks: where they stand, and who is the next to act on them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRow:
+    """It stands at `now`, where what is due up to `phase` may happen; `advancing_to` while it is on its way."""
+
+    id: str
+    now: datetime
+    phase: int
+    status: str
+    advancing_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueLife:
+    """A life on a clock, by its workflow's id, and the moment at which it acts next."""
+
+    workflow: str
+    at: datetime
+    phase: int
+
+
+_FIND = text("""
+    SELECT id, now, phase, status, advancing_to FROM test_clocks WHERE id = :clock
+""")
+_MOVE = text("""
+    UPDATE test_clocks SET now = :at, phase = :phase
+    WHERE id = :clock AND (now, phase) < (:at, :phase)
+""")
+_ARRIVE = text("""
+    UPDATE test_clocks SET status = 'ready', advancing_to = NULL WHERE id = :clock
+""")
+# At one moment in the order in which they began. A subscription that is over watches over no grant any more.
+_NEXT = text("""
+    SELECT workflow, at, phase FROM (
+        SELECT id AS workflow, next_due_at AS at, next_phase AS phase, seq
+        FROM subscriptions WHERE test_clock_id = :clock AND next_due_at IS NOT NULL
+        UNION ALL
+        SELECT 'collect:' || invoice_id, next_attempt_at, next_phase, seq
+        FROM collections WHERE test_clock_id = :clock AND next_attempt_at IS NOT NULL
+        UNION ALL
+        SELECT 'grant:' || g.id, g.expires_at, :expiries, g.seq
+        FROM credit_grants g
+        JOIN customers c ON c.environment_id = g.environment_id AND c.id = g.customer_id
+        LEFT JOIN subscriptions s ON s.id = g.subscription_id
+        WHERE c.test_clock_id = :clock AND g.ended_at IS NULL AND g.expires_at IS NOT NULL
+            AND coalesce(s.status, 'cancelled') = 'cancelled'
+        UNION ALL
+        SELECT p.name, p.at, 0, p.seq
+        FROM payments p
+        JOIN customers c ON c.environment_id = p.environment_id AND c.id = p.customer_id
+        WHERE c.test_clock_id = :clock AND p.kind = 'refund' AND p.status = 'pending'
+    ) AS lives
+    WHERE (at, phase) <= (:at, :phase)
+    ORDER BY at, phase, seq LIMIT 1
+""")
+
+
+async def find_clock(connection: AsyncConnection, clock: str) -> ClockRow:
+    row = (await connection.execute(_FIND, {"clock": clock})).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no test clock {clock}")
+    return ClockRow(*row)
+
+
+async def move_clock(connection: AsyncConnection, clock: str, at: datetime, phase: int) -> None:
+    """Let it stand there, unless it is further on already."""
+    await connection.execute(_MOVE, {"clock": clock, "at": at, "phase": phase})
+
+
+async def clock_has_arrived(connection: AsyncConnection, clock: str) -> None:
+    await connection.execute(_ARRIVE, {"clock": clock})
+
+
+async def next_life(
+    connection: AsyncConnection, clock: str, at: datetime, phase: int, expiries: int
+) -> DueLife | None:
+    """Who on a clock acts next, of those who are due by a moment. `expiries` is the phase in which grants end."""
+    asked = {"clock": clock, "at": at, "phase": phase, "expiries": expiries}
+    row = (await connection.execute(_NEXT, asked)).one_or_none()
+    return DueLife(*row) if row else None
