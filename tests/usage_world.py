@@ -7,11 +7,15 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import subscriptions
 from db.events import Ingested, ingest
 from db.ids import new_id
 from db.session import Database
+from domain.calendar import Cycle, Interval, Period
 from domain.metering.incoming import IncomingEvent
+from domain.plans import PlanRef
 from domain.reading import instant
+from domain.subscription import Status, Subscription
 
 _ADD_CUSTOMER = text("""
     INSERT INTO customers (id, environment_id, key, test_clock_id)
@@ -25,6 +29,7 @@ _ADD_CLOCK = text(
     "INSERT INTO test_clocks (id, environment_id, now) VALUES (:id, :environment, :now)"
 )
 
+JANUARY = Period(instant("2026-01-01T00:00:00Z"), instant("2026-02-01T00:00:00Z"))
 TOKENS = {"key": "tokens", "event_name": "llm", "aggregation": "sum", "value": "tokens"}
 
 
@@ -79,31 +84,28 @@ async def send(database: Database, environment: str, events: Iterable[IncomingEv
         return await ingest(connection, environment, list(events))
 
 
-_ADD_SUBSCRIPTION = text("""
-    INSERT INTO subscriptions (id, environment_id, key, customer_id, plan_key, plan_version, status, state)
-    VALUES (:id, :environment, :key, :customer, 'pro', 1, :status, CAST(:state AS jsonb))
-""")
-
-
 async def add_subscription(
     connection: AsyncConnection,
     environment: str,
     customer: str,
     key: str,
-    status: str = "active",
-    period: tuple[str, str] = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+    status: Status = "active",
+    period: Period | None = JANUARY,
 ) -> str:
-    """The row of a subscription, as far as the usage path looks at it."""
-    subscription = new_id("sub")
-    await connection.execute(
-        _ADD_SUBSCRIPTION,
-        {
-            "id": subscription,
-            "environment": environment,
-            "customer": customer,
-            "key": key,
-            "status": status,
-            "state": json.dumps({"period": {"start": period[0], "end": period[1]}}),
-        },
+    """The row of a subscription to a plan that need not be there; its workflow is not started."""
+    subscription = Subscription(
+        id=new_id("sub"),
+        key=key,
+        customer=customer,
+        plan=PlanRef("pro", 1),
+        currency="USD",
+        timezone="UTC",
+        started_at=JANUARY.start,
+        cycle=Cycle(JANUARY.start, Interval("month", 1), "anniversary", "UTC"),
+        status=status,
+        period=period,
+        trial_end=JANUARY.end,
+        environment=environment,
     )
-    return subscription
+    await subscriptions.add_subscription(connection, subscription)
+    return subscription.id
