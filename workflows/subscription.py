@@ -31,8 +31,9 @@ with workflow.unsafe.imports_passed_through():
         UsageSnapshot,
     )
     from domain import lifecycle
+    from domain.codec import to_plain
     from domain.commands import Request
-    from domain.errors import Rejected
+    from domain.errors import Invalid, Rejected
     from domain.reading import written
     from domain.subscription import Due, Subscription
 
@@ -94,7 +95,8 @@ class SubscriptionWorkflow(Life):
         try:
             lifecycle.check(self.subscription, request.command, request.at or workflow.now())
         except Rejected as refusal:
-            raise ApplicationError(str(refusal), REFUSED, type=refusal.code) from refusal
+            faults = to_plain(refusal.faults) if isinstance(refusal, Invalid) else []
+            raise ApplicationError(str(refusal), REFUSED, faults, type=refusal.code) from refusal
 
     @workflow.update
     async def top_up(self, asked: TopUp) -> ToppedUp:
@@ -188,11 +190,12 @@ class SubscriptionWorkflow(Life):
             await begin_grant(life)
 
     def moment_of(self, due: Due | None) -> Moment | None:
+        """When we do what is due. Who asks for something then does not have to wait for our place in the spread."""
         if due is None:
             return None
         spread = SPREAD * (crc32(self.subscription.id.encode()) % 1000) / 1000
-        late = due.reason == "period_end" and self.subscription.test_clock is None
-        return Moment(due.at + spread if late else due.at, due.phase)
+        waits = due.reason == "period_end" and not self.asked and not self.subscription.test_clock
+        return Moment(due.at + spread if waits else due.at, due.phase)
 
     def show(self) -> None:
         """Tell operators how it stands. An update of attributes costs: only what has changed is sent."""
