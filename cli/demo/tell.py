@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -23,6 +22,7 @@ from cli.demo.story import (
     usage_of,
 )
 from domain.reading import written
+from providers.payments.sandbox.remote import SandboxRemote
 
 STEP = timedelta(days=1)
 
@@ -35,8 +35,8 @@ class Told:
     subscriptions: dict[str, str]
 
 
-async def tell(weir: WeirClient, sandbox: str, console: Console) -> Told:
-    """Run the month to its end and show what it brought. `sandbox` is the payment sandbox's URL."""
+async def tell(weir: WeirClient, sandbox: SandboxRemote, console: Console) -> Told:
+    """Run the month to its end and show what it brought."""
     clock = (await weir.post("test-clocks", {"name": "January", "now": written(START)}))["id"]
     await _sell(weir)
     subscriptions = {buyer.key: await _sign_up(weir, sandbox, clock, buyer) for buyer in BUYERS}
@@ -57,11 +57,11 @@ async def _sell(weir: WeirClient) -> None:
         await weir.post("plans", plan)
 
 
-async def _sign_up(weir: WeirClient, sandbox: str, clock: str, buyer: Buyer) -> str:
+async def _sign_up(weir: WeirClient, sandbox: SandboxRemote, clock: str, buyer: Buyer) -> str:
     """A customer with a card that answers as the story wants, their credits, and their subscription's id."""
     body = {"key": buyer.key, "name": buyer.name, "test_clock": clock}
     customer = await weir.post("customers", body)
-    await script_card(sandbox, customer["id"], buyer.card)
+    await sandbox.script(customer["id"], buyer.card)
     await weir.post(f"customers/{buyer.key}/payment-methods", {"payment_method": "pm_card_visa"})
     if buyer.promotion is not None:
         await weir.post("credit-grants", _promotion(buyer))
@@ -84,15 +84,6 @@ def _promotion(buyer: Buyer) -> dict[str, object]:
         "kind": "promotional",
         "expires_at": written(PROMOTION_ENDS),
     }
-
-
-async def script_card(sandbox: str, customer: str, outcomes: tuple[str, ...]) -> None:
-    """Let the sandbox answer each attempt of a customer (by our id) in turn."""
-    async with httpx.AsyncClient(base_url=sandbox, trust_env=False) as http:
-        answer = await http.put(
-            f"/sandbox/customers/{customer}/outcomes", json={"outcomes": list(outcomes)}
-        )
-        answer.raise_for_status()
 
 
 async def _use(weir: WeirClient, clock: str, console: Console) -> None:

@@ -1,0 +1,1 @@
+"""`weir simulate --live`: a scenario through the REST API, Temporal and PostgreSQL, on a test clock."""

@@ -1,0 +1,202 @@
+"""A scenario told to a running Weir: its catalogue, its customers on a test clock, then each entry at its time."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import Any, assert_never
+
+from cli.client import Refused, WeirClient
+from cli.live.documents import gather
+from domain.decimals import plain
+from domain.documents import Document
+from domain.reading import written
+from domain.scenarios import actions
+from domain.scenarios.actions import Entry
+from domain.scenarios.scenario import Scenario, read_scenario
+from providers.payments.sandbox.remote import SandboxRemote
+
+CARD = "pm_card_visa"
+CATALOGUE = (("meters", "meters"), ("features", "features"), ("tax_rates", "tax-rates"), ("plans", "plans"), ("coupons", "coupons"))  # fmt: skip
+PRICED = ("plans", "coupons")
+
+Raw = Mapping[str, Any]
+
+
+async def tell(raw: Raw, weir: WeirClient, sandbox: SandboxRemote) -> Document:
+    """Run a scenario (as it was read from its file) to its end and gather what was issued. The environment must be
+    empty. Raises `Invalid` for a scenario with faults, before anything is done.
+    """
+    scenario = read_scenario(raw)
+    story = _Story(scenario, weir, sandbox)
+    await story.set_up(raw)
+    for at, entries in groupby(scenario.timeline, key=lambda entry: entry.at):
+        await story.arrive(at)
+        for entry in entries:
+            await story.act(entry)
+    await story.end()
+    return await gather(weir, [actor.key for actor in scenario.actors.values()], story.answers)
+
+
+class _Story:
+    def __init__(self, scenario: Scenario, weir: WeirClient, sandbox: SandboxRemote) -> None:
+        self._scenario = scenario
+        self._weir = weir
+        self._sandbox = sandbox
+        self._clock = ""
+        self.answers: list[Document] = []
+
+    async def set_up(self, raw: Raw) -> None:
+        start = self._scenario.timeline[0].at if self._scenario.timeline else self._scenario.until
+        clock = {"name": self._scenario.name[:200] or "scenario", "now": written(start)}
+        self._clock = (await self._weir.post("test-clocks", clock))["id"]
+        for name, path in CATALOGUE:
+            for document in raw.get(name) or ():
+                priced = {"currency": self._scenario.currency} if name in PRICED else {}
+                await self._weir.post(path, {**_usable(priced, document), **document})
+        for customer in raw.get("customers") or ():
+            await self._open_account(customer)
+
+    async def _open_account(self, raw: Raw) -> None:
+        """A customer with a card that answers as the scenario says."""
+        outcomes = (raw.get("payment") or {}).get("outcomes") or ["succeeded"]
+        body = {name: member for name, member in raw.items() if name != "payment"}
+        customer = await self._weir.post("customers", {**body, "test_clock": self._clock})
+        await self._sandbox.script(customer["id"], outcomes)
+        await self._weir.post(f"customers/{raw['key']}/payment-methods", {"payment_method": CARD})
+
+    async def arrive(self, at: datetime) -> None:
+        """The clock shows `at`, and nothing that is due at it has happened but what is to be paid at once."""
+        await self._advance(at, "before")
+
+    async def end(self) -> None:
+        await self._advance(self._scenario.until, "through")
+
+    async def act(self, entry: Entry) -> None:
+        """Do what an entry asks; a refusal is an answer."""
+        try:
+            await self._ask(entry)
+        except Refused as refusal:
+            told = {name: refusal.problem.get(name) for name in ("status", "title", "detail")}
+            self.answers.append({"at": written(entry.at), "action": entry.name, "error": told})
+        await self.arrive(entry.at)
+
+    async def _ask(self, entry: Entry) -> None:
+        action = entry.action
+        match action:
+            case actions.Usage():
+                await self._use(entry, action)
+            case actions.Check():
+                await self._check(entry.at, action)
+            case actions.Balance():
+                await self._balance(entry.at, action)
+            case _:
+                path, body = request_of(action, self._scenario.currency)
+                await self._weir.post(path, body)
+
+    async def _use(self, entry: Entry, usage: actions.Usage) -> None:
+        event = {
+            "id": usage.id or f"entry-{entry.number}-{entry.repetition}",
+            "event_name": usage.event_name,
+            "customer": usage.customer,
+            "time": written(usage.time or entry.at),
+            "properties": usage.properties,
+            **({"subscription": usage.subscription} if usage.subscription else {}),
+        }
+        told = await self._weir.post("events", event)
+        for rejected in told["rejected"]:
+            raise Refused({"status": 422, "title": "Not valid", "detail": rejected["message"]})
+
+    async def _check(self, at: datetime, check: actions.Check) -> None:
+        body = {
+            "customer": check.customer,
+            "feature": check.feature,
+            "quantity": plain(check.quantity),
+        }
+        told = await self._weir.post("entitlements/check", body)
+        shown = {name: told[name] for name in ("allowed", "used", "limit")}
+        self.answers.append(
+            {"at": written(at), "customer": check.customer, "feature": check.feature, **shown}
+        )
+
+    async def _balance(self, at: datetime, balance: actions.Balance) -> None:
+        asked = {"at": written(at), "currency": balance.currency or self._scenario.currency}
+        told = await self._weir.get(f"customers/{balance.customer}/balance", **asked)
+        self.answers.append(told)
+
+    async def _advance(self, to: datetime, due: str) -> None:
+        path = f"test-clocks/{self._clock}"
+        told = await self._weir.post(f"{path}/advance", {"to": written(to), "due": due})
+        while told["status"] != "ready":
+            told = await self._weir.get(path)
+
+
+def request_of(action: actions.Action, currency: str) -> tuple[str, dict[str, object]]:
+    """The REST request, path and body, that an action of a timeline is."""
+    match action:
+        case actions.Subscribe(key, customer, plan, quantities, coupons):
+            amounts = {item: plain(quantity) for item, quantity in quantities.items()}
+            body = {"key": key, "customer": customer, "plan": plan, "quantities": amounts}
+            return "subscriptions", {**body, "coupons": list(coupons)}
+        case actions.ChangePlan(subscription, plan, effective):
+            return f"subscriptions/{subscription}/change-plan", {
+                "plan": plan,
+                "effective": effective,
+            }
+        case actions.SetQuantity(subscription, item, quantity):
+            return f"subscriptions/{subscription}/set-quantity", {
+                "item": item,
+                "quantity": plain(quantity),
+            }
+        case actions.AddOn(subscription, key, amount, description, quantity):
+            charge = {
+                "key": key,
+                "description": description,
+                "amount": plain(amount),
+                "quantity": plain(quantity),
+            }
+            return f"subscriptions/{subscription}/add-ons", dict(charge)
+        case actions.Cancel(subscription, effective, unused):
+            return f"subscriptions/{subscription}/cancel", {
+                "effective": effective,
+                "unused": unused,
+            }
+        case actions.Pause(subscription):
+            return f"subscriptions/{subscription}/pause", {}
+        case actions.Resume(subscription):
+            return f"subscriptions/{subscription}/resume", {}
+        case actions.Grant(order):
+            return "credit-grants", _grant(order, currency)
+        case actions.TopUp(order):
+            body = {
+                "key": order.key,
+                "amount": plain(order.amount),
+                "currency": order.currency or currency,
+            }
+            return f"customers/{order.customer}/top-ups", dict(body)
+        case actions.Pay(customer, True):
+            return f"customers/{customer}/payment-methods", {"payment_method": CARD}
+        case actions.Pay(customer, _):
+            return f"customers/{customer}/pay", {}
+        case actions.Usage() | actions.Check() | actions.Balance():
+            raise ValueError(f"{type(action).__name__} is not asked for like this")
+        case _:
+            assert_never(action)
+
+
+def _grant(order: Any, currency: str) -> dict[str, object]:
+    times = {"effective_at": order.effective_at, "expires_at": order.expires_at}
+    return {
+        "key": order.key,
+        "customer": order.customer,
+        "kind": order.kind,
+        "amount": plain(order.amount),
+        "currency": order.currency or currency,
+        "priority": order.priority,
+        **{name: written(at) for name, at in times.items() if at is not None},
+        **({"scope": {"items": list(order.items)}} if order.items else {}),
+    }
+
+
+def _usable(currency: dict[str, str], document: Raw) -> dict[str, str]:
+    """The file's currency, for documents that take one: a coupon of a percentage takes none."""
+    return {} if "percent_off" in document else currency
