@@ -15,6 +15,7 @@ from db.customers import CustomerRow, find_customer
 from db.locks import lock_customer
 from db.outbox import announce
 from db.payments import (
+    UNDER_WAY,
     PaymentRow,
     answer_payment,
     find_payment,
@@ -32,8 +33,6 @@ from providers.payments.port import (
     PaymentOutcome,
     PaymentProvider,
 )
-
-UNDER_WAY = ("pending", "processing", "requires_action")
 
 
 class CollectionSteps(Steps):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from activities.steps import CustomerActed, Moment, Pay, TopUp
+from activities.steps import CustomerActed, GrantLife, Moment, Pay, TopUp
 from domain.commands import Request
 from domain.dunning import Collection
 from domain.subscription import Subscription
@@ -21,6 +21,8 @@ class Lives(Protocol):
     async def top_up(self, asked: TopUp) -> object: ...
 
     async def pay(self, asked: Pay) -> object: ...
+
+    async def watch_grant(self, grant: GrantLife) -> None: ...
 
     async def advance(self, workflow: str, to: Moment) -> None:
         """Let a life on a test clock do what is due by a moment. Raises `Conflict` where it has given up."""

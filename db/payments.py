@@ -15,6 +15,7 @@ from domain.money import Money
 
 Kind = Literal["payment", "refund"]
 Status = Literal["pending", "processing", "requires_action", "succeeded", "failed"]
+UNDER_WAY: tuple[Status, ...] = ("pending", "processing", "requires_action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ _LATEST = text(f"""
 _SUCCEEDED = text(f"""
     {_SELECT} WHERE p.invoice_id = :invoice AND p.kind = 'payment' AND p.status = 'succeeded'
 """)
-_OF_INTENT = text(f"{_SELECT} WHERE p.intent = :intent ORDER BY p.seq LIMIT 1")
+_AT_PROVIDER = text(f"""
+    {_SELECT} WHERE p.intent = :intent OR p.name = :name ORDER BY p.kind LIMIT 1
+""")
 _LIST = text(f"""
     {_SELECT} WHERE p.seq > :after
         AND (CAST(:customer AS text) IS NULL OR p.customer_id = :customer)
@@ -147,8 +150,11 @@ async def successful_payment(connection: AsyncConnection, invoice: str) -> Payme
     return _read(row) if row else None
 
 
-async def payment_of_intent(connection: AsyncConnection, intent: str) -> PaymentRow | None:
-    row = (await connection.execute(_OF_INTENT, {"intent": intent})).one_or_none()
+async def payment_at_provider(
+    connection: AsyncConnection, intent: str | None, name: str | None
+) -> PaymentRow | None:
+    """By the provider's id of it, or by the name that the provider knows it under."""
+    row = (await connection.execute(_AT_PROVIDER, {"intent": intent, "name": name})).one_or_none()
     return _read(row) if row else None
 
 

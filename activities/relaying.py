@@ -1,0 +1,123 @@
+"""The relay: what was written down but never arrived is sent on, and the provider's events are passed on."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Literal, assert_never
+
+from temporalio import activity
+
+from activities.lives import Lives
+from activities.signs_of_life import signs_of_life
+from activities.steps import GrantLife, Pay, Relay, Steps, TopUp
+from db.clocks import find_clock
+from db.collections import find_collection
+from db.payments import UNDER_WAY, payment_at_provider
+from db.provider_events import KeptEvent, event_handled, waiting_events
+from db.requests import Asked, answer_request, unanswered_requests
+from db.session import Database
+from db.subscriptions import state_of
+from db.tenants import list_environments
+from domain.codec import from_plain
+from domain.commands import Request
+from domain.errors import Rejected, Unavailable
+
+# Whoever wrote a request down sends it at once: only what they did not get through is ours.
+GRACE_SECONDS = 10
+AT_ONCE = 100
+IDLE_SECONDS = 1.0
+
+
+class RelaySteps(Steps):
+    def __init__(self, database: Database, lives: Lives) -> None:
+        self.database = database
+        self.lives = lives
+
+    @activity.defn
+    async def relay(self, step: Relay) -> None:
+        async with signs_of_life():
+            for _ in range(step.rounds):
+                if activity.is_worker_shutdown():
+                    return
+                if not await self.relay_once():
+                    await asyncio.sleep(IDLE_SECONDS)
+
+    async def relay_once(self, grace_seconds: int = GRACE_SECONDS) -> int:
+        """Send on what waits in every environment; how much that was."""
+        async with self.database.registry() as connection:
+            environments = [each.id for each in await list_environments(connection)]
+        return sum([await self._relay_in(each, grace_seconds) for each in environments])
+
+    async def _relay_in(self, environment: str, grace_seconds: int) -> int:
+        async with self.database.transaction(environment) as connection:
+            requests = await unanswered_requests(connection, grace_seconds, AT_ONCE)
+            events = await waiting_events(connection, AT_ONCE)
+        for asked in requests:
+            await self._send(environment, asked)
+        for event in events:
+            await self._pass_on(environment, event)
+        return len(requests) + len(events)
+
+    async def _send(self, environment: str, asked: Asked) -> None:
+        """Once more. What is refused is answered so; where nobody answers, it waits for the next round."""
+        try:
+            await self._deliver(environment, asked)
+        except Rejected as refusal:
+            why = {"code": refusal.code, "message": str(refusal)}
+            await self._answer(environment, asked, "refused", why)
+        except Unavailable as error:
+            activity.logger.warning("request %s was not sent: %s", asked.id, error)
+
+    async def _deliver(self, environment: str, asked: Asked) -> None:
+        match asked.kind:
+            case "subscribe":
+                await self._subscribe(environment, asked)
+            case "command":
+                request = from_plain(Request, asked.body)
+                await self.lives.request(asked.subscription or "", request)
+            case "top_up":
+                await self.lives.top_up(from_plain(TopUp, asked.body))
+            case "pay":
+                await self.lives.pay(from_plain(Pay, asked.body))
+            case "grant":
+                await self.lives.watch_grant(from_plain(GrantLife, asked.body))
+                await self._answer(environment, asked, "done", {})
+            case _:
+                assert_never(asked.kind)
+
+    async def _subscribe(self, environment: str, asked: Asked) -> None:
+        async with self.database.transaction(environment) as connection:
+            subscription = await state_of(connection, asked.subscription or "")
+            clock = subscription.test_clock
+            now = None if clock is None else (await find_clock(connection, clock)).now
+        await self.lives.subscribe(subscription, now)
+        await self._answer(environment, asked, "done", {})
+
+    async def _pass_on(self, environment: str, event: KeptEvent) -> None:
+        """Tell the collection whose payment it is, where that is still under way."""
+        name = event.metadata.get("idempotency_key")
+        async with self.database.transaction(environment) as connection:
+            payment = await payment_at_provider(connection, event.intent, name)
+            waits = payment is not None and payment.status in UNDER_WAY
+            collection = (
+                await find_collection(connection, payment.invoice)
+                if payment is not None and waits and payment.kind == "payment"
+                else None
+            )
+        try:
+            if collection is not None:
+                await self.lives.changed(collection)
+        except Unavailable as error:
+            activity.logger.warning("event %s was not passed on: %s", event.id, error)
+            return
+        async with self.database.transaction(environment) as connection:
+            await event_handled(connection, event.id)
+
+    async def _answer(
+        self,
+        environment: str,
+        asked: Asked,
+        status: Literal["done", "refused"],
+        answer: Mapping[str, object],
+    ) -> None:
+        async with self.database.transaction(environment) as connection:
+            await answer_request(connection, asked.id, status, answer)
