@@ -9,6 +9,7 @@ from cli.keys import keys
 from cli.migrate import migrate
 from cli.periods import periods
 from cli.rate import rate
+from cli.simulate import simulate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -25,6 +26,7 @@ app.command("migrate")(migrate)
 app.command("periods")(periods)
 app.command("aggregate")(aggregate_events)
 app.command("rate")(rate)
+app.command("simulate")(simulate)
 
 
 def run() -> None:

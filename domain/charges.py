@@ -116,8 +116,10 @@ def quantity_of(subscription: Subscription, item: Item) -> Fraction:
 
 def shown_quantity(price: Price, usage: Usage) -> Fraction:
     """The quantity a line shows: 1 of a flat price, else what was used, before `included` comes off."""
-    if isinstance(price.model, Flat):
-        return Fraction(1)
+    return Fraction(1) if isinstance(price.model, Flat) else total_quantity(usage)
+
+
+def total_quantity(usage: Usage) -> Fraction:
     match usage:
         case Quantity(total):
             return total

@@ -10,7 +10,7 @@ from domain.calendar import Period
 from domain.charges import Charge, order_of, shown_quantity
 from domain.errors import Corrupt
 from domain.money import settle
-from domain.plans import Item, Plan
+from domain.plans import AdvanceInvoicing, Item, Plan
 from domain.pricing.price import usage_shape
 from domain.pricing.usage import Usage
 from domain.rating import rate
@@ -52,11 +52,16 @@ def used_up_to(plan: Plan, subscription: Subscription, facts: Facts, until: date
     return Consumed(tuple(charges), tuple(billed))
 
 
-def used_in_advance(plan: Plan, subscription: Subscription, facts: Facts) -> list[Charge]:
-    """For each item charged as it is used, the difference of its rounded running total to what has been billed."""
+def used_in_advance(
+    plan: Plan, subscription: Subscription, facts: Facts, invoicing: AdvanceInvoicing
+) -> list[Charge]:
+    """For each item charged as it is used, and invoiced that way, the difference of its rounded running total to
+    what has been billed.
+    """
     charges = [
         _charge(plan, item, need.window, facts.usage[need])
         for item, need in _open_in_advance(plan, subscription)
+        if item.advance_invoicing == invoicing
     ]
     return [
         rest

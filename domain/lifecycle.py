@@ -31,7 +31,7 @@ from domain.periods import (
     plan_credits,
     watching,
 )
-from domain.plans import Plan
+from domain.plans import AdvanceInvoicing, Plan
 from domain.reading import written
 from domain.subscription import Subscription
 
@@ -177,11 +177,19 @@ def bill_late_usage(facts: Facts, subscription: Subscription, at: datetime, name
     return bill(facts, subscription, name, at, late.charges, billing_period=at, billed=late.billed)
 
 
-def charge_usage(facts: Facts, subscription: Subscription, at: datetime, name: str) -> Outcome:
-    """Invoice usage charged in advance as far as its rounded running total has changed since it was last billed.
-    `name` is the business name of that invoice, of the event or day that caused it.
+def charge_usage(
+    facts: Facts,
+    subscription: Subscription,
+    at: datetime,
+    name: str,
+    invoicing: AdvanceInvoicing = "each",
+) -> Outcome:
+    """Invoice usage charged in advance as far as its rounded running total has changed since it was last billed:
+    of the items invoiced for `each` event, or once a `day`. `name` is the business name of that invoice, of the
+    event or day that caused it. Changes nothing in a trial, and when the life is over.
     """
-    charges = used_in_advance(facts.plans[subscription.plan], subscription, facts)
+    plan = facts.plans[subscription.plan]
+    charges = used_in_advance(plan, subscription, facts, invoicing)
     return bill(facts, subscription, name, at, charges)
 
 

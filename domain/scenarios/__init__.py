@@ -1,0 +1,1 @@
+"""Scenarios: stories with a timeline, read whole before they are run."""

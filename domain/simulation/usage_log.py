@@ -1,0 +1,105 @@
+"""The usage of a simulated world: each event once by its id, measured as it is accepted."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+from domain.account import Need
+from domain.calendar import Period
+from domain.errors import Conflict
+from domain.metering.consumption import BEGINNING, consumption
+from domain.metering.events import UsageEvent
+from domain.metering.measuring import Measure, measure
+from domain.metering.meter import Meter
+from domain.pricing.usage import Usage
+
+_time = attrgetter("measure.time")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measure, and the subscription that its event names."""
+
+    measure: Measure
+    subscription: str | None
+
+    def is_of(self, subscription: str | None) -> bool:
+        return subscription is None or self.subscription in (None, subscription)
+
+
+class UsageLog:
+    def __init__(self, meters: Mapping[str, Meter]) -> None:
+        self._meters = meters
+        self._events: dict[str, UsageEvent] = {}
+        self._measured: dict[tuple[str, str], list[Measured]] = {}
+
+    @property
+    def arrivals(self) -> int:
+        """How many events were accepted so far."""
+        return len(self._events)
+
+    def accept(self, event: UsageEvent, has_time: bool) -> bool:
+        """Keep an event; False where it is there already. `has_time` tells whether it came with a time of its own.
+
+        Raises Conflict for an id that another content has, and Invalid for what a meter cannot read.
+        """
+        known = self._events.get(event.id)
+        if known is not None:
+            _require_same(known, event, has_time)
+            return False
+        measured = [
+            (meter.key, found)
+            for meter in self._meters.values()
+            if (found := measure(meter, event)) is not None
+        ]
+        self._events[event.id] = event
+        for meter, found in measured:
+            series = self._measured.setdefault((event.customer, meter), [])
+            place = bisect_left(series, found.time, key=_time)
+            series.insert(place, Measured(found, event.subscription))
+        return True
+
+    def used(
+        self, customer: str, subscription: str | None, needs: Sequence[Need], timezone: str
+    ) -> dict[Need, Usage]:
+        """The answer to each need; without a subscription, of all usage of the customer."""
+        return {
+            need: consumption(
+                self._meters[need.meter],
+                list(self._of(customer, subscription, need.meter, need.window)),
+                need.window,
+                need.shape,
+                timezone,
+                need.without,
+            )
+            for need in needs
+        }
+
+    def has_reached(
+        self, customer: str, subscription: str, meter: str, window: Period, since: int
+    ) -> bool:
+        """Whether usage that counts in a window has come after so many arrivals."""
+        return any(
+            found.arrival >= since for found in self._of(customer, subscription, meter, window)
+        )
+
+    def _of(
+        self, customer: str, subscription: str | None, meter: str, window: Period
+    ) -> Iterator[Measure]:
+        """The measures that count in a window: from the beginning, where a level is carried into it."""
+        series = self._measured.get((customer, meter), [])
+        start = BEGINNING if self._meters[meter].carry_over else window.start
+        first = bisect_left(series, start, key=_time)
+        for index in range(first, bisect_left(series, window.end, key=_time)):
+            if series[index].is_of(subscription):
+                yield series[index].measure
+
+
+def _require_same(known: UsageEvent, event: UsageEvent, has_time: bool) -> None:
+    """The same content, whatever the time at which one without a time of its own is sent again."""
+    time: datetime = event.time if has_time else known.time
+    same = (known.event_name, known.customer, known.time, known.properties, known.subscription)
+    if same != (event.event_name, event.customer, time, event.properties, event.subscription):
+        raise Conflict(f"the event {event.id} was sent before with another content")
