@@ -10,6 +10,7 @@ from cli.migrate import migrate
 from cli.periods import periods
 from cli.rate import rate
 from cli.simulate import simulate
+from cli.worker import worker
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -21,6 +22,7 @@ def weir() -> None:
 
 app.command("dev")(dev)
 app.command("api")(api)
+app.command("worker")(worker)
 app.add_typer(keys, name="keys")
 app.command("migrate")(migrate)
 app.command("periods")(periods)

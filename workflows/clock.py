@@ -9,6 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.steps import AdvanceClock, Steps
     from domain.reading import written
 
+from workflows.life import long_steps
+
 LONGEST_WAY = timedelta(hours=24)
 SIGN_OF_LIFE = timedelta(seconds=60)
 TRY_AGAIN = RetryPolicy(maximum_interval=timedelta(seconds=10))
@@ -26,6 +28,7 @@ class TestClockWorkflow:
             Steps.advance_clock,
             advance,
             start_to_close_timeout=LONGEST_WAY,
+            task_queue=long_steps(workflow.info().task_queue),
             heartbeat_timeout=SIGN_OF_LIFE,
             retry_policy=TRY_AGAIN,
             summary=f"to {written(advance.to.at)}",

@@ -28,10 +28,19 @@ class Patience:
 
     timeout: timedelta
     retries: RetryPolicy
+    sign_of_life: timedelta | None = None
 
 
 BOOKS = Patience(timedelta(minutes=5), RetryPolicy(maximum_interval=timedelta(minutes=1)))
 PROVIDER = Patience(timedelta(minutes=2), RetryPolicy(maximum_interval=timedelta(minutes=10)))
+LONG = Patience(
+    timedelta(days=7), RetryPolicy(maximum_interval=timedelta(minutes=1)), timedelta(seconds=30)
+)
+
+
+def long_steps(task_queue: str) -> str:
+    """The task queue of steps that wait for other steps: they must not take their slots."""
+    return f"{task_queue}-long"
 
 
 class Life:
@@ -89,11 +98,14 @@ class Life:
         """Have a step done. One that gives up waits for an operator's `retry`; only where someone asked for it
         (`refusable`) is a refusal an answer, and raised as ApplicationError.
         """
+        own = workflow.info().task_queue
         while True:
             try:
                 return await workflow.execute_activity_method(
                     step,
                     argument,
+                    task_queue=long_steps(own) if patience.sign_of_life else own,
+                    heartbeat_timeout=patience.sign_of_life,
                     start_to_close_timeout=patience.timeout,
                     retry_policy=patience.retries,
                     summary=summary,

@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.steps import Paid, Pay, Steps
 
-from workflows.life import PROVIDER, Life
+from workflows.life import LONG, PROVIDER, Life
 
 
 @workflow.defn
@@ -22,7 +22,7 @@ class PayWorkflow(Life):
                 Steps.attach_payment_method, asked, "attach", PROVIDER, refusable=True
             )
         collections = await self.perform(
-            Steps.attempt_unpaid, asked, "attempt what is unpaid", PROVIDER
+            Steps.attempt_unpaid, asked, "attempt what is unpaid", LONG
         )
         await self.leave()
         return Paid(collections, method)

@@ -8,6 +8,8 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.steps import Relay, Steps
 
+from workflows.life import long_steps
+
 ROUNDS = 600
 LONGEST_STEP = timedelta(hours=1)
 SIGN_OF_LIFE = timedelta(seconds=30)
@@ -22,6 +24,7 @@ class RelayWorkflow:
             Steps.relay,
             Relay(ROUNDS),
             start_to_close_timeout=LONGEST_STEP,
+            task_queue=long_steps(workflow.info().task_queue),
             heartbeat_timeout=SIGN_OF_LIFE,
             retry_policy=TRY_AGAIN,
         )

@@ -1,0 +1,172 @@
+"""The worker: where workflows and steps, the database and the payment provider are put together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Protocol
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.billing import BillingSteps
+from activities.clock import ClockSteps
+from activities.collecting import CollectionSteps
+from activities.credits import CreditSteps
+from activities.errors import TranslateErrors
+from activities.paying import PayingSteps
+from activities.relaying import RelaySteps
+from activities.steps import PumpUsage
+from activities.usage import UsageSteps
+from db.session import Database
+from domain.errors import Unavailable
+from providers.payments.port import PaymentProvider
+from providers.payments.stripe import StripePayments
+from workflows.clock import TestClockWorkflow
+from workflows.collection import CollectionWorkflow, RefundWorkflow
+from workflows.credits import GrantWorkflow, TopUpWorkflow
+from workflows.handles import TASK_QUEUE, RunningLives
+from workflows.life import long_steps
+from workflows.paying import PayWorkflow
+from workflows.relay import RelayWorkflow
+from workflows.subscription import SubscriptionWorkflow
+from workflows.usage_pump import UsagePumpWorkflow
+from workflows.wire import DATA_CONVERTER
+
+WORKFLOWS = (
+    SubscriptionWorkflow,
+    CollectionWorkflow,
+    RefundWorkflow,
+    GrantWorkflow,
+    TopUpWorkflow,
+    PayWorkflow,
+    TestClockWorkflow,
+    RelayWorkflow,
+    UsagePumpWorkflow,
+)
+
+CONNECT_SECONDS = 10
+GRACE = timedelta(seconds=20)  # for steps under way when we are told to end
+STEPS_AT_ONCE = 16
+LONG_STEPS_AT_ONCE = (
+    100  # they wait for other steps most of the time, so they have slots of their own
+)
+CONNECTIONS = 24
+WORKFLOWS_IN_MEMORY = 500  # those that sleep for a month need not be among them
+PUMP_SHARDS = 2
+PUMP_ROUNDS = 600
+
+# Our own values are the same inside and outside; only the workflows themselves are kept from the world.
+RUNNER = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules("domain", "activities")
+)
+
+
+class Settings(Protocol):
+    """What the worker must know. `temporal` are arguments of `Client.connect`."""
+
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def temporal(self) -> Mapping[str, Any]: ...
+    @property
+    def stripe_api_key(self) -> str | None: ...
+    @property
+    def stripe_api_base(self) -> str | None: ...
+
+
+async def run(settings: Settings) -> None:
+    """Work until cancelled. Raises `Unavailable`, in one clear line, where a server does not answer at the start."""
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(_payments(settings))
+        database = Database(settings.database_url, CONNECTIONS)
+        stack.push_async_callback(database.close)
+        await database.check_role()
+        client = await _connect(settings.temporal)
+        await stack.enter_async_context(working(client, database, provider))
+        await begin_errands(client)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def working(
+    client: Client, database: Database, provider: PaymentProvider, task_queue: str = TASK_QUEUE
+) -> AsyncIterator[None]:
+    """Work while the block runs. `client` must speak the wire's data converter."""
+    lives = RunningLives(client, task_queue)
+    billing, collecting = BillingSteps(database), CollectionSteps(database, provider)
+    credits, paying = CreditSteps(database), PayingSteps(database, provider, lives)
+    steps = Worker(
+        client,
+        task_queue=task_queue,
+        workflows=WORKFLOWS,
+        activities=[
+            billing.begin,
+            billing.end_period,
+            billing.carry_out,
+            billing.expire_grant,
+            collecting.attempt_payment,
+            collecting.look_up_payment,
+            collecting.send_refund,
+            credits.end_grant,
+            credits.top_up,
+            paying.attach_payment_method,
+            UsageSteps(database, client).pump_usage,
+        ],
+        interceptors=[TranslateErrors()],
+        workflow_runner=RUNNER,
+        max_concurrent_activities=STEPS_AT_ONCE,
+        max_cached_workflows=WORKFLOWS_IN_MEMORY,
+        graceful_shutdown_timeout=GRACE,
+    )
+    long = Worker(
+        client,
+        task_queue=long_steps(task_queue),
+        activities=[
+            ClockSteps(database, lives).advance_clock,
+            RelaySteps(database, lives).relay,
+            paying.attempt_unpaid,
+        ],
+        interceptors=[TranslateErrors()],
+        max_concurrent_activities=LONG_STEPS_AT_ONCE,
+        graceful_shutdown_timeout=GRACE,
+    )
+    async with steps, long:
+        yield
+
+
+async def begin_errands(client: Client, task_queue: str = TASK_QUEUE) -> None:
+    """Start what runs for ever, once for all workers: the usage pump and the relay."""
+    for shard in range(PUMP_SHARDS):
+        await client.start_workflow(
+            UsagePumpWorkflow.run,
+            PumpUsage(shard, PUMP_SHARDS, PUMP_ROUNDS),
+            id=f"usage-pump:{shard}-of-{PUMP_SHARDS}",
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+    await client.start_workflow(
+        RelayWorkflow.run,
+        id="relay",
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+def _payments(settings: Settings) -> StripePayments:
+    if settings.stripe_api_key is None:
+        raise Unavailable("no payment provider: set STRIPE_API_KEY, or start `weir dev` here")
+    return StripePayments(settings.stripe_api_key, address=settings.stripe_api_base)
+
+
+async def _connect(arguments: Mapping[str, Any]) -> Client:
+    target = arguments.get("target_host")
+    try:
+        connecting = Client.connect(**arguments, data_converter=DATA_CONVERTER)
+        return await asyncio.wait_for(connecting, CONNECT_SECONDS)
+    except (RuntimeError, RPCError, TimeoutError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "no answer"
+        raise Unavailable(f"Temporal at {target} does not answer: {reason}") from error
