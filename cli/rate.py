@@ -10,12 +10,13 @@ from domain.currencies import read_currency
 from domain.decimals import plain
 from domain.money import settle
 from domain.pricing.price import Price, read_price, usage_shape
+from domain.pricing.steps import written
 from domain.pricing.usage import Usage, read_usage
-from domain.rating import Step
 from domain.rating import rate as rate_usage
 from domain.reading import Fields
 
-PRICES_REMEMBERED = 4_096
+PRICES_REMEMBERED = 1_024
+LONGEST_REMEMBERED = 8_192  # bytes: a bound on what all of them take together
 
 
 def rate() -> None:
@@ -39,7 +40,7 @@ def answer_rate(line: Mapping[str, object]) -> dict[str, object]:
     return {
         "amount": plain(rated.amount),
         "rounded": str(settle(rated.amount, currency)),
-        "trace": [_written(step) for step in rated.trace],
+        "trace": [written(step) for step in rated.trace],
     }
 
 
@@ -50,21 +51,16 @@ def _read_price(value: object) -> Price:
     inexact numbers, which are faults anyway.
     """
     try:
-        written = marshal.dumps(cast(Any, value), 0)
+        marshalled = marshal.dumps(cast(Any, value), 0)
     except ValueError:
         return read_price(value)
-    return _remembered_price(written)
+    return (
+        _remembered_price(marshalled)
+        if len(marshalled) <= LONGEST_REMEMBERED
+        else read_price(value)
+    )
 
 
 @lru_cache(PRICES_REMEMBERED)
-def _remembered_price(written: bytes) -> Price:
-    return read_price(marshal.loads(written))
-
-
-def _written(step: Step) -> dict[str, object]:
-    return {
-        "step": step.step,
-        "quantity": None if step.quantity is None else plain(step.quantity),
-        "rate": None if step.rate is None else plain(step.rate),
-        "amount": plain(step.amount),
-    }
+def _remembered_price(marshalled: bytes) -> Price:
+    return read_price(marshal.loads(marshalled))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
+from domain.decimals import plain
 from domain.errors import Invalid
 
 ZERO = Fraction(0)
@@ -38,6 +39,16 @@ def total(steps: Sequence[Step]) -> Fraction:
     return Fraction(
         sum(step.amount.numerator * (common // step.amount.denominator) for step in steps), common
     )
+
+
+def written(step: Step) -> dict[str, str | None]:
+    """A step as users see it, its numbers in plain notation."""
+    return {
+        "step": step.step,
+        "quantity": None if step.quantity is None else plain(step.quantity),
+        "rate": None if step.rate is None else plain(step.rate),
+        "amount": plain(step.amount),
+    }
 
 
 def refuse_negative(quantity: Fraction) -> None:

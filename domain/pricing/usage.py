@@ -73,10 +73,10 @@ def read_usage(value: object, shape: UsageShape | None = None) -> Usage:
     if not isinstance(value, Mapping):
         raise Invalid.at("", "must be an object")
     present = [name for name in _READERS if name in value]
-    if len(present) != 1 or shape not in (None, present[0]):
-        raise Invalid.at(
-            "", f"must have {shape or 'quantity, groups or events'}, and no other of these"
-        )
+    if shape is not None and present != [shape]:
+        raise Invalid.at("", f"must have {shape} under this price, and no other kind of usage")
+    if len(present) != 1:
+        raise Invalid.at("", "must have one of quantity, groups and events")
     fields = Fields(value)
     usage = fields.required(present[0], _READERS[present[0]])
     fields.done()
@@ -101,8 +101,8 @@ def dimension_value(value: object) -> str | None:
 def dimension_values(value: object) -> tuple[tuple[str, str | None], ...]:
     """Read `{dimension: value}`, sorted by dimension."""
     fields = Fields(value)
-    names = sorted(value) if isinstance(value, Mapping) else ()
-    pairs = tuple((name, fields.required(name, dimension_value)) for name in names)
+    names = [name for name in value if isinstance(name, str)] if isinstance(value, Mapping) else []
+    pairs = tuple((name, fields.required(name, dimension_value)) for name in sorted(names))
     fields.done()
     return pairs
 
