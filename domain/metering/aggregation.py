@@ -45,7 +45,7 @@ def aggregate(
 
     What lies outside the period counts nothing, and what lies in the periods `without` neither: a level that is
     held over time does change there, but bears nothing. `carried_in` is looked at only if the meter carries over.
-    A quantity can be negative, by corrections: it is for rating to never bill less than 0.
+    A quantity can be negative, by corrections: `consumption` is what bills none below 0.
     """
     frame = _Frame(period, timezone, tuple(without))
     carried = carried_in if meter.carry_over else NOTHING_CARRIED

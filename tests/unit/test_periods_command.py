@@ -42,6 +42,7 @@ def test_answers(given: dict[str, object], starts: list[str]) -> None:
     pytest.param({"start": "2026-01-31T00:00:00"},                     "start",           id="no offset"),
     pytest.param({"start": "2026-01-31T00:00:00+0100"},                "start",           id="an offset without a colon"),
     pytest.param({"start": "2026-01-31T00:00:00+01"},                  "start",           id="an offset without minutes"),
+    pytest.param({"start": "2026-01-31T00:00:00+00:60"},               "start",           id="an offset of sixty minutes"),
     pytest.param({"start": "2026-01-31T00:00Z"},                       "start",           id="no seconds"),
     pytest.param({"start": "2026-02-30T00:00:00Z"},                    "start",           id="no such day"),
     pytest.param({"start": "2026-01-31T24:00:00Z"},                    "start",           id="no such hour"),
