@@ -4,6 +4,7 @@ import typer
 
 from cli.aggregate import aggregate_events
 from cli.api import api
+from cli.demo.command import demo
 from cli.dev import dev
 from cli.keys import keys
 from cli.migrate import migrate
@@ -20,6 +21,7 @@ def weir() -> None:
     """Usage-based billing where every subscription is one durable workflow."""
 
 
+app.command("demo")(demo)
 app.command("dev")(dev)
 app.command("api")(api)
 app.command("worker")(worker)

@@ -135,52 +135,52 @@ def request_of(action: actions.Action, currency: str) -> tuple[str, dict[str, ob
     match action:
         case actions.Subscribe(key, customer, plan, quantities, coupons):
             amounts = {item: plain(quantity) for item, quantity in quantities.items()}
-            body = {"key": key, "customer": customer, "plan": plan, "quantities": amounts}
-            return "subscriptions", {**body, "coupons": list(coupons)}
-        case actions.ChangePlan(subscription, plan, effective):
-            return f"subscriptions/{subscription}/change-plan", {
-                "plan": plan,
-                "effective": effective,
-            }
-        case actions.SetQuantity(subscription, item, quantity):
-            return f"subscriptions/{subscription}/set-quantity", {
-                "item": item,
-                "quantity": plain(quantity),
-            }
-        case actions.AddOn(subscription, key, amount, description, quantity):
-            charge = {
-                "key": key,
-                "description": description,
-                "amount": plain(amount),
-                "quantity": plain(quantity),
-            }
-            return f"subscriptions/{subscription}/add-ons", dict(charge)
-        case actions.Cancel(subscription, effective, unused):
-            return f"subscriptions/{subscription}/cancel", {
-                "effective": effective,
-                "unused": unused,
-            }
-        case actions.Pause(subscription):
-            return f"subscriptions/{subscription}/pause", {}
-        case actions.Resume(subscription):
-            return f"subscriptions/{subscription}/resume", {}
+            whom = {"key": key, "customer": customer, "plan": plan}
+            return "subscriptions", {**whom, "quantities": amounts, "coupons": list(coupons)}
         case actions.Grant(order):
             return "credit-grants", _grant(order, currency)
         case actions.TopUp(order):
-            body = {
-                "key": order.key,
-                "amount": plain(order.amount),
-                "currency": order.currency or currency,
-            }
-            return f"customers/{order.customer}/top-ups", dict(body)
-        case actions.Pay(customer, True):
+            amount = {"amount": plain(order.amount), "currency": order.currency or currency}
+            return f"customers/{order.customer}/top-ups", {"key": order.key, **amount}
+        case actions.Pay(customer, new_method=True):
             return f"customers/{customer}/payment-methods", {"payment_method": CARD}
-        case actions.Pay(customer, _):
+        case actions.Pay(customer):
             return f"customers/{customer}/pay", {}
         case actions.Usage() | actions.Check() | actions.Balance():
             raise ValueError(f"{type(action).__name__} is not asked for like this")
         case _:
-            assert_never(action)
+            path, body = _change(action)
+            return f"subscriptions/{action.subscription}/{path}", body
+
+
+_Change = (
+    actions.ChangePlan
+    | actions.SetQuantity
+    | actions.AddOn
+    | actions.Cancel
+    | actions.Pause
+    | actions.Resume
+)
+
+
+def _change(change: _Change) -> tuple[str, dict[str, object]]:
+    """What is asked of a subscription."""
+    match change:
+        case actions.ChangePlan(_, plan, effective):
+            return "change-plan", {"plan": plan, "effective": effective}
+        case actions.SetQuantity(_, item, quantity):
+            return "set-quantity", {"item": item, "quantity": plain(quantity)}
+        case actions.AddOn(_, key, amount, description, quantity):
+            charge = {"amount": plain(amount), "quantity": plain(quantity)}
+            return "add-ons", {"key": key, "description": description, **charge}
+        case actions.Cancel(_, effective, unused):
+            return "cancel", {"effective": effective, "unused": unused}
+        case actions.Pause():
+            return "pause", {}
+        case actions.Resume():
+            return "resume", {}
+        case _:
+            assert_never(change)
 
 
 def _grant(order: Any, currency: str) -> dict[str, object]:
