@@ -117,6 +117,11 @@ def payment_document(payment: Payment) -> Document:
     }
 
 
+def in_order(payments: Iterable[Payment]) -> list[Payment]:
+    """Payments by their times; of one instant, what came in before what was sent back."""
+    return sorted(payments, key=lambda payment: (payment.at, payment.kind == "refund"))
+
+
 def ledger_document(at: datetime, movement: Movement, grant: str, amount: Money) -> Document:
     """A movement of a grant's credit; the type says which way, the amount how much."""
     moved = amount if amount.minor >= 0 else -amount

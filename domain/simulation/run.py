@@ -3,6 +3,7 @@
 from domain.documents import (
     Document,
     credit_note_document,
+    in_order,
     invoice_document,
     ledger_document,
     notifications,
@@ -43,7 +44,7 @@ def _document(books: Books) -> Document:
         credit_note_document(note, note.customer, note.subscription)
         for note in books.credit_notes.values()
     ]
-    payments = [payment_document(payment) for payment in books.payments]
+    payments = [payment_document(payment) for payment in in_order(books.payments)]
     return {
         "invoices": invoices,
         "credit_notes": notes,
