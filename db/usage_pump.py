@@ -65,11 +65,13 @@ class PumpedStep:
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock, hashtext(:environment))")
 _EVENTS = text("""
-    SELECT tx::text, seq, event_name, customer_id, coalesce(subscription_id, ''), time, properties
-    FROM usage_events
-    WHERE environment_id = :environment AND event_name = ANY(:event_names)
-        AND tx >= CAST(CAST(:since AS text) AS xid8) AND tx < CAST(CAST(:until AS text) AS xid8)
-    ORDER BY environment_id, tx, seq LIMIT :limit
+    SELECT e.tx::text, e.seq, e.event_name, e.customer_id, coalesce(e.subscription_id, ''), e.time,
+        e.properties
+    FROM usage_events e
+    WHERE e.environment_id = :environment AND e.event_name = ANY(:event_names)
+        AND e.tx >= CAST(CAST(:since AS text) AS xid8)
+        AND e.tx < CAST(CAST(:until AS text) AS xid8)
+    ORDER BY e.environment_id, e.tx, e.seq LIMIT :limit
 """)
 _ANY = text("""
     SELECT EXISTS (

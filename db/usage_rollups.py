@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.usage_measures import Consumer
 from domain.calendar import Period
 from domain.decimals import plain
+from domain.errors import Corrupt
 from domain.metering.measuring import GroupKey
 from domain.metering.rollups import Rollup
 
@@ -42,10 +44,12 @@ class NewRollup:
 
 @dataclass(frozen=True, slots=True)
 class KeptRollups:
-    """What has been rolled up of a meter, by group, from the events of transactions before `watermark`."""
+    """What has been rolled up of a meter in some windows, by group, from the events of transactions before
+    `watermark`.
+    """
 
     watermark: int
-    groups: Mapping[GroupKey, Rollup]
+    windows: Sequence[Mapping[GroupKey, Rollup]]
 
 
 # Racing pumps of one environment wait for each other before they read, so nothing is ever added twice.
@@ -84,7 +88,7 @@ _ADD = text("""
 _READ = text("""
     SELECT m.rolled_up_to::text AS watermark, r.* FROM meters m
     LEFT JOIN LATERAL (
-        SELECT k.group_key, sum(k.count)::bigint AS counted, sum(k.total)::text AS total,
+        SELECT hours.place, k.group_key, sum(k.count)::bigint AS counted, sum(k.total)::text AS total,
             max(k.highest)::text AS highest, min(k.lowest)::text AS lowest,
             (array_agg(k.latest_time ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]
                 AS latest_time,
@@ -92,11 +96,12 @@ _READ = text("""
                 AS latest_arrival,
             (array_agg(k.latest_value ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]::text
                 AS latest_value
-        FROM unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS hours (start, stop)
+        FROM unnest(CAST(:places AS integer[]), CAST(:starts AS timestamptz[]),
+            CAST(:ends AS timestamptz[])) AS hours (place, start, stop)
         JOIN usage_rollups k ON k.environment_id = m.environment_id AND k.customer_id = :customer
             AND k.meter = m.key AND k.hour >= hours.start AND k.hour < hours.stop
         WHERE CAST(:subscription AS text) IS NULL OR k.subscription_id IN ('', :subscription)
-        GROUP BY k.group_hash, k.group_key
+        GROUP BY hours.place, k.group_hash, k.group_key
     ) r ON true
     WHERE m.key = :meter
 """)
@@ -139,25 +144,31 @@ def _sums(rollups: Sequence[Rollup | None]) -> dict[str, list[Any]]:
 
 async def kept_rollups(
     connection: AsyncConnection,
-    customer: str,
-    subscription: str | None,
+    consumer: Consumer,
     meter: str,
-    hours: Sequence[Period],
+    windows: Sequence[Sequence[Period]],
 ) -> KeptRollups:
-    """The rollups of whole hours: of events that name the subscription or none, or of all where it is None."""
+    """The rollups of windows, each given as its stretches of whole hours. Raises `Corrupt` without such a meter."""
+    hours = [(place, hours) for place, window in enumerate(windows) for hours in window]
     rows = await connection.execute(
         _READ,
         {
-            "customer": customer,
-            "subscription": subscription,
+            "customer": consumer.customer,
+            "subscription": consumer.subscription,
             "meter": meter,
-            "starts": [stretch.start for stretch in hours],
-            "ends": [stretch.end for stretch in hours],
+            "places": [place for place, _ in hours],
+            "starts": [stretch.start for _, stretch in hours],
+            "ends": [stretch.end for _, stretch in hours],
         },
     )
     found = rows.all()
-    groups = {_group(row.group_key): _rollup(row) for row in found if row.group_key is not None}
-    return KeptRollups(int(found[0].watermark), groups)
+    if not found:
+        raise Corrupt(f"there is no meter {meter}")
+    kept: list[dict[GroupKey, Rollup]] = [{} for _ in windows]
+    for row in found:
+        if row.place is not None:
+            kept[row.place][_group(row.group_key)] = _rollup(row)
+    return KeptRollups(int(found[0].watermark), kept)
 
 
 def _rollup(row: Row[Any]) -> Rollup:

@@ -2,18 +2,17 @@
 is billed, shown or simulated.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import reduce
 from typing import Literal, assert_never
 
 from domain.calendar import Period
 from domain.metering.aggregation import aggregate, level_at_end
 from domain.metering.measuring import GroupKey, Measure
 from domain.metering.meter import Meter
-from domain.metering.rollups import NOTHING, Rollup, level_of, merge, quantity_of
+from domain.metering.rollups import Rollup, level_of, merge, quantity_of
 from domain.pricing.usage import (
     Events,
     Group,
@@ -46,11 +45,11 @@ def consumption(
         case "events":
             return _events(measures, window, without)
         case "quantity":
-            return _aggregated(
-                replace(meter, group_by=()), ungrouped(measures), window, timezone, without
-            )
+            whole = by_dimensions(meter, ())
+            return _aggregated(whole, _regrouped(whole, measures), window, timezone, without)
         case "groups":
-            return _in_groups(_aggregated(meter, measures, window, timezone, without))
+            grouped = _regrouped(meter, measures)
+            return _in_groups(_aggregated(meter, grouped, window, timezone, without))
         case _:
             assert_never(shape)
 
@@ -63,13 +62,36 @@ def consumption_of_rollups(
 ) -> Usage:
     """The same from the rollups of a window's measures, and of those `before` it where the meter carries over."""
     if shape == "quantity":
-        meter, rollups, before = replace(meter, group_by=()), _as_one(rollups), _as_one(before)
-    quantity = at_least_nothing(quantity_of(meter, rollups, level_of(meter, before)))
+        meter = by_dimensions(meter, ())
+    carried_in = level_of(meter, merged(meter, before))
+    quantity = at_least_nothing(quantity_of(meter, merged(meter, rollups), carried_in))
     return quantity if shape == "quantity" else _in_groups(quantity)
 
 
-def ungrouped(measures: Iterable[Measure]) -> Iterable[Measure]:
-    return (replace(measure, group=()) for measure in measures)
+def by_dimensions(meter: Meter, names: Collection[str]) -> Meter:
+    """The meter as if it grouped by these of its dimensions alone."""
+    return replace(meter, group_by=tuple(d for d in meter.group_by if d.name in names))
+
+
+def merged(meter: Meter, *parts: Mapping[GroupKey, Rollup]) -> Mapping[GroupKey, Rollup]:
+    """The rollups of all parts together, by the meter's dimensions."""
+    whole: dict[GroupKey, Rollup] = {}
+    for rollups in parts:
+        for key, rollup in rollups.items():
+            group = _group_of(meter, key)
+            whole[group] = merge(whole[group], rollup) if group in whole else rollup
+    return whole
+
+
+def _group_of(meter: Meter, key: GroupKey) -> GroupKey:
+    if len(key) == len(meter.group_by):
+        return key
+    names = {dimension.name for dimension in meter.group_by}
+    return tuple((name, value) for name, value in key if name in names)
+
+
+def _regrouped(meter: Meter, measures: Iterable[Measure]) -> Iterator[Measure]:
+    return (replace(measure, group=_group_of(meter, measure.group)) for measure in measures)
 
 
 def at_least_nothing(usage: Quantity | Groups) -> Quantity | Groups:
@@ -78,10 +100,6 @@ def at_least_nothing(usage: Quantity | Groups) -> Quantity | Groups:
     if isinstance(usage, Quantity):
         return Quantity(max(zero, usage.total))
     return Groups(tuple(Group(group.key, max(zero, group.quantity)) for group in usage.groups))
-
-
-def _as_one(rollups: Mapping[GroupKey, Rollup]) -> Mapping[GroupKey, Rollup]:
-    return {(): reduce(merge, rollups.values(), NOTHING)}
 
 
 def _in_groups(usage: Quantity | Groups) -> Groups:

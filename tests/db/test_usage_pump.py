@@ -9,6 +9,7 @@ from sqlalchemy import text
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
+from db.usage_measures import Consumer
 from db.usage_pump import pump_once, pump_step
 from db.usage_rollups import kept_rollups
 from domain.calendar import Period
@@ -40,8 +41,8 @@ async def rollup(
     database: Database, environment: Environment, customer: str, meter: str = "tokens"
 ) -> Rollup | None:
     async with database.transaction(environment.id) as connection:
-        kept = await kept_rollups(connection, customer, None, meter, (DAY,))
-        return kept.groups.get(())
+        kept = await kept_rollups(connection, Consumer(customer), meter, [(DAY,)])
+        return kept.windows[0].get(())
 
 
 async def test_each_event_is_rolled_up_once_however_often_it_runs(
@@ -82,6 +83,26 @@ async def test_a_step_is_bounded_but_never_parts_a_transaction(
             break
     assert sum(steps) == 14
     assert steps[:3] == [3, 3, 7]
+
+
+async def test_transactions_are_followed_as_numbers_not_as_text(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    early = text("""
+        INSERT INTO usage_events
+            (environment_id, id, event_name, customer_id, customer_key, time, properties, tx)
+        VALUES (:environment, :tx, 'llm', :customer, 'acme', '2026-01-01', '{"tokens": "1"}',
+            CAST(CAST(:tx AS text) AS xid8))
+    """)
+    async with database.transaction(environment.id) as connection:
+        for tx in ("100", "9", "10", "99", "8"):
+            values = {"environment": environment.id, "customer": acme, "tx": tx}
+            await connection.execute(early, values)
+    await wait_for_horizon(database)
+    assert await pump_once(database, environment.id, limit=1) == 5
+    kept = await rollup(database, environment, acme)
+    assert kept is not None
+    assert kept.count == 5
 
 
 async def test_an_idle_pump_writes_nothing(

@@ -62,7 +62,9 @@ PARTITIONS = f"""
             RETURN;
         END IF;
         PERFORM pg_advisory_xact_lock(hashtext('make_usage_partition'));
-        IF to_regclass('public.' || name) IS NOT NULL THEN
+        -- Asked of the catalogue itself: what is cached does not know yet of whom we have just waited for.
+        IF EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace = 'public'::regnamespace)
+        THEN
             RETURN;
         END IF;
         EXECUTE format(
