@@ -58,8 +58,9 @@ class Matrix:
 def read_matrix(fields: Fields) -> Matrix:
     dimensions = fields.required("dimensions", _read_dimensions)
     cells = fields.required("cells", list_of(_read_cell, MOST_CELLS))
-    for fault in _misplaced_matches(dimensions or (), cells or ()):
-        fields.refuse(fault.path, fault.message)
+    if dimensions and cells:  # where both could be read
+        for fault in _misplaced_matches(dimensions, cells):
+            fields.refuse(fault.path, fault.message)
     return Matrix(dimensions, cells, fields.nullable("default_unit_amount", decimal))
 
 
