@@ -7,7 +7,7 @@ from datetime import datetime
 from domain.errors import Fault, Invalid
 from domain.reading import Fields, InexactNumber, instant, text
 
-LONGEST_ID = 200
+LONGEST_NAME = 200
 DEEPEST_PROPERTY = 20
 LARGEST_WHOLE_NUMBER = 10**38
 
@@ -42,8 +42,8 @@ def read_event(value: object) -> IncomingEvent:
 def name(value: object) -> str:
     """Text of at most 200 characters, any of them."""
     read = text(value)
-    if len(read) > LONGEST_ID:
-        raise Invalid.at("", f"must have at most {LONGEST_ID} characters")
+    if len(read) > LONGEST_NAME:
+        raise Invalid.at("", f"must have at most {LONGEST_NAME} characters")
     return read
 
 
