@@ -13,7 +13,7 @@ async def known_customer(
     if customer.provider_customer is not None:
         return customer.provider_customer
     at_provider = await provider.create_customer(
-        customer.key,
+        customer.id,
         name=customer.name,
         email=customer.email,
         idempotency_key=f"customer:{customer.id}",

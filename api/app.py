@@ -7,7 +7,22 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from api import catalog, customers, health, keys, plans, problems, tenants
+from api import (
+    catalog,
+    clocks,
+    credits,
+    customers,
+    entitlements,
+    health,
+    invoices,
+    keys,
+    plans,
+    problems,
+    subscriptions,
+    tenants,
+    wallet,
+    webhooks,
+)
 from api.connections import Connections, Settings, open_connections
 from api.doorway import Doorway
 from api.schemas.problem import PROBLEMS
@@ -19,11 +34,18 @@ Money and quantities are decimal strings. Times are RFC 3339 with an offset. Whe
 takes the key. Every `POST` takes an `Idempotency-Key`: the same key and body return the first response again. Errors are
 `application/problem+json` (RFC 9457)."""
 
-# Each resource is a module with a `router`; the order is that of the documentation.
+# Each resource is a module with a `router`; a longer path goes before the shorter one that would take it.
 ROUTERS: tuple[APIRouter, ...] = (
     *catalog.routers,
     plans.router,
+    wallet.router,
+    entitlements.router,
     customers.router,
+    subscriptions.router,
+    credits.router,
+    invoices.router,
+    clocks.router,
+    webhooks.router,
     keys.router,
     tenants.router,
 )

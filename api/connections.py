@@ -12,9 +12,12 @@ from temporalio.service import RPCError
 
 from db.session import Database
 from domain.errors import Unavailable
+from workflows.handles import TASK_QUEUE, RunningLives
 from workflows.wire import DATA_CONVERTER
 
 CONNECT_SECONDS = 5
+# An answer usually takes milliseconds. Where it takes longer, the caller is told that it was asked for.
+PATIENCE_SECONDS = 20
 
 
 class Settings(Protocol):
@@ -35,6 +38,12 @@ class Connections:
     database: Database
     temporal: Client
     webhook_secret: str | None = field(default=None, repr=False)
+    task_queue: str = TASK_QUEUE
+
+    @property
+    def lives(self) -> RunningLives:
+        """The way to the lives that run: it waits a while for their answers, not for ever."""
+        return RunningLives(self.temporal, self.task_queue, PATIENCE_SECONDS)
 
 
 @asynccontextmanager

@@ -47,7 +47,7 @@ class Doorway:
         headers = Headers(scope=scope)
         caller = Caller(await authenticate(connections.database, headers.get("authorization")))
         scope.setdefault("state", {})["caller"] = caller
-        body = await _read_body(headers, receive)
+        body = await read_body(headers, receive)
         name = headers.get("idempotency-key")
         if scope["method"] != "POST" or name is None:
             await self._app(scope, _again(body, receive), send)
@@ -135,7 +135,7 @@ def _response(answer: KeptAnswer, replayed: bool) -> Response:
     return Response(answer.body, answer.status, {**headers, "Content-Type": answer.content_type})
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes:
+async def read_body(headers: Headers, receive: Receive) -> bytes:
     """The whole body. Raises `TooLarge`, before reading where the length is announced."""
     announced = headers.get("content-length", "")
     body = bytearray()

@@ -17,7 +17,7 @@ LONGEST_CURSOR = 300
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """How many to give at most, and after which one (an id; empty for the first page)."""
+    """How many to give at most, and after which one (empty for the first page)."""
 
     limit: int
     after: str
@@ -26,6 +26,15 @@ class PageRequest:
     def fetch(self) -> int:
         """How many rows to read: one more than asked shows whether there is a next page."""
         return self.limit + 1
+
+    @property
+    def after_number(self) -> int:
+        """The cursor of a list that is in the order of its numbers; 0 for the first page. Raises `Invalid`."""
+        if self.after and not (
+            self.after.isascii() and self.after.isdigit() and len(self.after) < 19
+        ):
+            raise Invalid.at("after", "is no cursor of this list")
+        return int(self.after or "0")
 
     def page(
         self, rows: Sequence[T], write: Callable[[T], object], cursor: Callable[[T], str]

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator
 
-from api.schemas.fields import Instant
+from api.schemas.fields import Currency, Instant
 from domain.errors import Invalid, NotFound
 from domain.reading import LONGEST_KEY
 
@@ -30,5 +30,9 @@ NamedQuery = Annotated[
     str | None,
     Query(description="An id or a key.", max_length=LONGEST_KEY, examples=["acme"]),
     AfterValidator(lambda name: name if name is None else _askable(name)),
+]
+CurrencyQuery = Annotated[
+    Currency | None,
+    Query(description="The one the customer usually pays in, if not given."),
 ]
 InstantQuery = Annotated[Instant | None, Query(description="An RFC 3339 time with an offset.")]

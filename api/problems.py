@@ -46,6 +46,11 @@ class TooLarge(Rejected):
     code = "too_large"
 
 
+BAD_REQUESTS = frozenset(
+    {"bad_signature"}
+)  # codes of errors of other rooms that are a status of their own
+
+
 class UnreadableBody(HTTPException):
     """A body that is no JSON we can take exactly. An HTTPException, so that the framework lets it through."""
 
@@ -107,6 +112,8 @@ def problem_of(error: BillingError) -> Problem:
         return _INTERNAL
     if isinstance(error, Unavailable):
         return _AWAY
+    if error.code in BAD_REQUESTS:
+        status, title = HTTPStatus.BAD_REQUEST, "Bad request"
     faults = error.faults if isinstance(error, Invalid) else ()
     return Problem(status, error.code, title, str(error), faults)
 

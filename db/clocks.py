@@ -1,5 +1,6 @@
 """Test clocks: where they stand, and who is the next to act on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,8 @@ class ClockRow:
     phase: int
     status: str
     advancing_to: datetime | None
+    name: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,16 @@ class DueLife:
     phase: int
 
 
-_FIND = text("""
-    SELECT id, now, phase, status, advancing_to FROM test_clocks WHERE id = :clock
+_COLUMNS = "id, now, phase, status, advancing_to, name, created_at"
+_ADD = text("""
+    INSERT INTO test_clocks (id, environment_id, name, now) VALUES (:id, :environment, :name, :now)
+    ON CONFLICT DO NOTHING
+""")
+_FIND = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE id = :clock")
+_LIST = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE id > :after ORDER BY id LIMIT :limit")
+_SET_OUT = text("""
+    UPDATE test_clocks SET status = 'advancing', advancing_to = :to
+    WHERE id = :clock AND now <= :to AND coalesce(advancing_to, :to) = :to RETURNING id
 """)
 _MOVE = text("""
     UPDATE test_clocks SET now = :at, phase = :phase
@@ -70,6 +81,29 @@ async def find_clock(connection: AsyncConnection, clock: str) -> ClockRow:
     if row is None:
         raise NotFound(f"there is no test clock {clock}")
     return ClockRow(*row)
+
+
+async def add_clock(
+    connection: AsyncConnection, environment: str, clock: str, name: str, now: datetime
+) -> ClockRow:
+    """Make a test clock; a repeat under the same id changes nothing."""
+    row = {"id": clock, "environment": environment, "name": name, "now": now}
+    await connection.execute(_ADD, row)
+    return await find_clock(connection, clock)
+
+
+async def find_clocks(
+    connection: AsyncConnection, limit: int, after: str = ""
+) -> Sequence[ClockRow]:
+    """Those with an id greater than `after`, oldest first."""
+    rows = await connection.execute(_LIST, {"after": after, "limit": limit})
+    return [ClockRow(*row) for row in rows]
+
+
+async def clock_sets_out(connection: AsyncConnection, clock: str, to: datetime) -> bool:
+    """Let it be on its way to an instant; False where that is past, or it is on its way to another one."""
+    asked = {"clock": clock, "to": to}
+    return (await connection.execute(_SET_OUT, asked)).one_or_none() is not None
 
 
 async def move_clock(connection: AsyncConnection, clock: str, at: datetime, phase: int) -> None:

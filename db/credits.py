@@ -77,7 +77,7 @@ async def add_grant(
         "items": list(grant.items),
     }
     if (await connection.execute(_ADD, row)).one_or_none() is None:
-        raise Conflict(f"there is a credit grant {grant.key} already")
+        raise Conflict(f"there is a grant {grant.key} already")
 
 
 async def end_grant(connection: AsyncConnection, grant_id: str, at: datetime) -> None:

@@ -28,6 +28,18 @@ _FIND = text("""
     SELECT request_id, invoice_id, grant_id, wanted FROM top_ups
     WHERE request_id = :name OR invoice_id = :name
 """)
+_KEY = text("""
+    SELECT EXISTS (
+        SELECT FROM requests WHERE kind = 'top_up' AND status <> 'refused' AND id <> :request
+            AND body -> 'order' ->> 'key' = :key
+    )
+""")
+
+
+async def is_top_up_key(connection: AsyncConnection, key: str, request: str) -> bool:
+    """Whether another request than this one asked for a top-up under that key."""
+    asked = {"key": key, "request": request}
+    return bool((await connection.execute(_KEY, asked)).scalar_one())
 
 
 async def keep_top_up(connection: AsyncConnection, environment: str, kept: KeptTopUp) -> None:

@@ -64,9 +64,14 @@ NEEDS_ATTENTION = "needs_attention"
 _REFUSALS = {kind.code: kind for kind in (Rejected, NotFound, Conflict, Forbidden, Declined)}
 
 
+class NoAnswerYet(Unavailable):
+    """It was asked for and will be done: whoever asks again finds it done or under way."""
+
+
 class RunningLives:
     """Lives by their ids. Every call waits for the answer, `patience` seconds long, and raises what it was refused
-    with, `NotFound` where the life is over, and `Unavailable` where Temporal does not answer or no answer came in time.
+    with, `NotFound` where the life is over, `Unavailable` where Temporal does not answer, and `NoAnswerYet` where no
+    answer came in time.
     """
 
     def __init__(
@@ -140,6 +145,11 @@ class RunningLives:
                 again=True,
             )
 
+    async def retry(self, workflow: str) -> None:
+        """An operator has put right what made a life give up. Raises `Conflict` where none has."""
+        async with self._answer():
+            await self.client.get_workflow_handle(workflow).execute_update(Life.retry)
+
     # For steps, which reach lives through this alone.
 
     async def advance(self, workflow: str, to: Moment) -> None:
@@ -208,7 +218,7 @@ class RunningLives:
             async with asyncio.timeout(self.patience):
                 yield
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise Unavailable("no answer yet: it was asked for, and will be done") from error
+            raise NoAnswerYet("no answer yet: it was asked for, and will be done") from error
         except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
             raise refusal_of(error.cause) from error
         except RPCError as error:

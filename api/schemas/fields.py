@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from api.problems import MORE_FAULTS
 from domain import reading
+from domain.currencies import read_currency
 from domain.errors import Invalid
 from domain.reading import LONGEST_KEY, LONGEST_TEXT, Parser
 
@@ -87,6 +88,11 @@ Instant = Annotated[
     datetime,
     read_with(reading.instant),
     WithJsonSchema({**INSTANT, "examples": ["2026-02-01T00:00:00Z"]}),
+]
+Currency = Annotated[
+    str,
+    read_with(read_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["USD"]}),
 ]
 Metadata = Annotated[
     Mapping[str, str],

@@ -1,6 +1,6 @@
 """A client of the API, in the process of the test: the real application on a real database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,17 @@ from temporalio.client import Client
 from api.app import app_over
 from api.auth import Scope
 from api.connections import Connections, connect_temporal
+from db.ids import new_id
 from db.keys import create_key
 from db.session import Database
 from db.tenants import Environment
+from providers.payments.sandbox.app import create_sandbox
+from providers.payments.sandbox.remote import SandboxRemote
+from providers.payments.sandbox.serve import serving_in_thread
+from providers.payments.stripe import StripePayments
+from tests import servers
 from tests.conftest import fresh_environment
+from worker import working
 
 WEBHOOK_SECRET = "whsec_of_a_test"
 
@@ -27,10 +34,43 @@ async def temporal(temporal_address: str) -> Client:
 
 
 @pytest.fixture
-async def app(database: Database, temporal: Client) -> AsyncIterator[FastAPI]:
-    app = app_over(Connections(database, temporal, WEBHOOK_SECRET))
+def task_queue() -> str:
+    """The test's own: its lives are led by the worker of the test, or by none."""
+    return new_id("test")
+
+
+@pytest.fixture
+async def app(database: Database, temporal: Client, task_queue: str) -> AsyncIterator[FastAPI]:
+    app = app_over(Connections(database, temporal, WEBHOOK_SECRET, task_queue))
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[str]:
+    with serving_in_thread(create_sandbox()) as address:
+        yield address
+
+
+@pytest.fixture
+async def sandbox(sandbox_server: str) -> AsyncIterator[SandboxRemote]:
+    """The payment provider's strings."""
+    async with SandboxRemote(sandbox_server) as strings:
+        yield strings
+
+
+@pytest.fixture
+async def worker(
+    database_urls: servers.Addresses, temporal: Client, sandbox_server: str, task_queue: str
+) -> AsyncIterator[None]:
+    """Somebody who leads the lives that the test's application asks for, and pays at the sandbox."""
+    own = Database(database_urls["app"])
+    async with (
+        StripePayments("sk_test_sandbox", address=sandbox_server) as provider,
+        working(temporal, own, provider, task_queue),
+    ):
+        yield
+    await own.close()
 
 
 @dataclass(frozen=True, slots=True)
