@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cli.aggregate import answer_aggregate
 from cli.periods import answer_periods
+from cli.rate import answer_rate
 from domain.errors import Invalid
 from domain.reading import InexactNumber
 
@@ -59,6 +60,24 @@ AGGREGATE: dict[str, object] = {
 }
 
 
+PRICES: dict[str, dict[str, object]] = {
+    "flat": {"amount": "1"},
+    "per_unit": {"unit_amount": "1"},
+    "package": {"package_size": "1", "package_amount": "1", "free_units": "1", "round": "down"},
+    "graduated": {"tiers": [{"up_to": "1", "unit_amount": "1"}, {"up_to": None}]},
+    "volume": {"tiers": [{"up_to": None, "flat_amount": "1"}], "flat_on_zero": True},
+    "graduated_percentage": {"tiers": [{"up_to": None, "rate": "1"}]},
+    "percentage": {"rate": "1", "free_events": 1, "free_amount": "1", "minimum_per_event": "1"},
+    "matrix": {"dimensions": ["v"], "cells": [{"match": {"v": "v"}, "unit_amount": "1"}]},
+    "dynamic": {"multiplier": "1"},
+}
+USAGES: tuple[dict[str, object], ...] = (
+    {"quantity": "1"},
+    {"groups": [{"key": {"v": "v"}, "quantity": "1"}]},
+    {"events": [{"quantity": "1", "amount": "1"}]},
+)
+
+
 def changed(line: Mapping[str, object]) -> st.SearchStrategy[dict[str, object]]:
     """The line with some of its members replaced by anything."""
     anything = st.dictionaries(st.sampled_from(sorted(line)), documents, max_size=2)
@@ -93,6 +112,17 @@ def test_aggregate(line: Mapping[str, object]) -> None:
 @given(changed(AGGREGATE), changed(METER))
 def test_meters(line: Mapping[str, object], meter: Mapping[str, object]) -> None:
     check_answered(answer_aggregate, {**line, "meter": meter})
+
+
+@given(
+    st.sampled_from(sorted(PRICES)).flatmap(
+        lambda model: changed({"model": model, **PRICES[model], "minimum": "0", "unit": None})
+    ),
+    st.sampled_from(USAGES).flatmap(changed) | documents,
+    st.sampled_from(("USD", "UYW")) | documents,
+)
+def test_rate(price: Mapping[str, object], usage: object, currency: object) -> None:
+    check_answered(answer_rate, {"currency": currency, "price": price, "usage": usage})
 
 
 @given(st.text('v.+-*/()[]"0123456789 \t', max_size=30), st.sampled_from(("sum", "unique_count")))
