@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.facts import measure, with_money
 from activities.recording import record_outcome
 from activities.steps import Begin, CarryOut, EndPeriod, ExpireGrant, SendRefund, Steps, Turn
 from db import timeline
 from db.credits import end_grant, find_grant
+from db.facts import measure, with_money
 from db.locks import lock_customer
 from db.outbox import announce
 from db.requests import answer_request

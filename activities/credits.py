@@ -3,11 +3,11 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.facts import load_customer
 from activities.recording import issue
 from activities.steps import GrantLife, Steps, ToppedUp, TopUp
 from db.collections import find_collection, save_collection
 from db.credits import end_grant, find_grant
+from db.facts import load_customer
 from db.ids import new_id
 from db.ledger import post
 from db.locks import lock_customer
