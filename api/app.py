@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
+from fastapi_swagger import patch_fastapi
 from starlette.middleware import Middleware
 
 from api import (
@@ -13,6 +14,7 @@ from api import (
     credits,
     customers,
     entitlements,
+    events,
     health,
     invoices,
     keys,
@@ -20,6 +22,7 @@ from api import (
     problems,
     subscriptions,
     tenants,
+    usage,
     wallet,
     webhooks,
 )
@@ -36,8 +39,12 @@ takes the key. Every `POST` takes an `Idempotency-Key`: the same key and body re
 
 # Each resource is a module with a `router`; a longer path goes before the shorter one that would take it.
 ROUTERS: tuple[APIRouter, ...] = (
+    events.router,
+    usage.router,
     *catalog.routers,
     plans.router,
+    events.router,
+    usage.router,
     wallet.router,
     entitlements.router,
     customers.router,
@@ -77,7 +84,10 @@ def _app(connect: Callable[[], AbstractAsyncContextManager[Connections]]) -> Fas
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    # The reference at /docs, from files of our own machine instead of a content network's.
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     problems.install(app)
     app.include_router(health.router)
     for router in ROUTERS:
