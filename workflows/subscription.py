@@ -121,6 +121,10 @@ class SubscriptionWorkflow(Life):
     def state(self) -> Subscription:
         return self.subscription
 
+    @workflow.query
+    def used_so_far(self) -> UsageSnapshot | None:
+        return self.used
+
     # How each step of the loop is done.
 
     async def wait_for_the_next_thing(self) -> None:

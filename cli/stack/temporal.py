@@ -44,7 +44,11 @@ _TYPES = {
     "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
 }
 # One run is one billing period, and a test clock lives through years of them in a second.
-_DYNAMIC_CONFIG = {"history.workflowIdReuseMinimalInterval": '"0s"'}
+# Time skipping is for tests: a workflow that asks for it at its start has a clock of its own.
+_DYNAMIC_CONFIG = {
+    "history.workflowIdReuseMinimalInterval": '"0s"',
+    "frontend.WorkflowTimeSkippingEnabled": "true",
+}
 
 
 class Temporal:

@@ -1,0 +1,76 @@
+"""Workflows on Temporal's development server, with their steps on paper."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+from temporalio.worker import Worker
+
+from activities.errors import TranslateErrors
+from db.ids import new_id
+from domain.subscription import Subscription
+from tests.workflows.paper import PaperSteps
+from worker import RUNNER, WORKFLOWS
+from workflows.handles import RunningLives
+from workflows.life import long_steps
+from workflows.subscription import SubscriptionWorkflow
+from workflows.wire import DATA_CONVERTER
+
+
+@pytest.fixture
+async def temporal(temporal_address: str) -> Client:
+    return await Client.connect(temporal_address, data_converter=DATA_CONVERTER)
+
+
+@pytest.fixture
+def skipping(temporal: Client) -> Client:
+    """Time passes for the lives it starts as quickly as nothing happens to them: for real time."""
+    return TimeSkipper(temporal).client
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A worker whose steps are on paper, and the way to the lives it carries on."""
+
+    client: Client
+    steps: PaperSteps
+    lives: RunningLives
+
+    async def state(self, subscription: str) -> Subscription:
+        handle = self.client.get_workflow_handle(subscription)
+        return await handle.query(SubscriptionWorkflow.state)
+
+
+@asynccontextmanager
+async def staged(client: Client, steps: PaperSteps) -> AsyncIterator[Stage]:
+    queue = new_id("queue")
+    first = Worker(
+        client,
+        task_queue=queue,
+        workflows=WORKFLOWS,
+        activities=[
+            steps.begin,
+            steps.end_period,
+            steps.carry_out,
+            steps.expire_grant,
+            steps.end_grant,
+            steps.top_up,
+            steps.attempt_payment,
+            steps.look_up_payment,
+            steps.send_refund,
+            steps.attach_payment_method,
+        ],
+        interceptors=[TranslateErrors()],
+        workflow_runner=RUNNER,
+    )
+    long = Worker(
+        client,
+        task_queue=long_steps(queue),
+        activities=[steps.advance_clock, steps.attempt_unpaid],
+        interceptors=[TranslateErrors()],
+    )
+    async with first, long:
+        yield Stage(client, steps, RunningLives(client, queue, patience=30))

@@ -1,0 +1,199 @@
+"""Steps on paper: the declared steps, decided by the real rules on facts in memory, with an answer of the payment provider
+for each attempt in turn. What was asked of them is kept.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from temporalio import activity
+
+from activities.steps import (
+    AdvanceClock,
+    AttemptPayment,
+    Begin,
+    CarryOut,
+    EndPeriod,
+    ExpireGrant,
+    GrantLife,
+    LookUpPayment,
+    Moment,
+    Pay,
+    SendRefund,
+    Steps,
+    ToppedUp,
+    TopUp,
+    Turn,
+)
+from domain import lifecycle
+from domain.account import Facts, Outcome
+from domain.catalog import read_plan
+from domain.customers import Customer
+from domain.dunning import Answer, AttemptStatus, Collection, answered, begin_collection
+from domain.money import Money
+from domain.subscription import Subscription
+
+ACME = Customer("cus_acme", "acme")
+FLAT = {
+    "key": "base",
+    "kind": "recurring",
+    "charged": "in_advance",
+    "price": {"model": "flat", "amount": "20.00"},
+}
+PRO = {
+    "key": "pro",
+    "currency": "USD",
+    "interval": {"unit": "month", "count": 1},
+    "items": [FLAT],
+}
+TRIAL = {**PRO, "key": "trial", "trial": {"unit": "day", "count": 14}}
+
+
+class PaperSteps(Steps):
+    """`answers` are the provider's, one an attempt, the last repeats; `word` is what it says when it is asked again.
+    A step in `failing` raises its errors, one a try; one in `held` sets `begun` and is over when it is let go.
+    """
+
+    def __init__(self, plan: object = PRO, answers: Sequence[str] = ("succeeded",)) -> None:
+        read = read_plan(plan)
+        self.facts = Facts(ACME, {read.ref: read}, {})
+        self.taken: list[tuple[str, datetime]] = []
+        self.attempts: list[AttemptPayment] = []
+        self.answers = list(answers)
+        self.failing: dict[str, list[Exception]] = {}
+        self.word = "succeeded"
+        self.last_period: int | None = None
+        self.collections: dict[str, Collection] = {}
+        self.begun = asyncio.Event()
+        self.held: dict[str, asyncio.Event] = {}
+
+    def new_subscription(
+        self, id: str, at: datetime, test_clock: str | None = None
+    ) -> Subscription:
+        """Of the only plan, beginning at `at`."""
+        (plan,) = self.facts.plans.values()
+        customer = replace(ACME, test_clock=test_clock)
+        return lifecycle.new_subscription(
+            id=id, key=id, customer=customer, plan=plan, at=at, quantities={}, environment="env_1"
+        )
+
+    @activity.defn
+    async def begin(self, step: Begin) -> Turn:
+        return await self._turn(
+            "begin", step.at, lifecycle.begin(self.facts, step.subscription, step.at)
+        )
+
+    @activity.defn
+    async def end_period(self, step: EndPeriod) -> Turn:
+        ending = step.subscription
+        if ending.period_index == self.last_period:
+            ending = replace(ending, cancels_at_period_end=True)
+        outcome = lifecycle.end_period(self.facts, ending, step.at)
+        return await self._turn("end_period", step.at, outcome)
+
+    @activity.defn
+    async def carry_out(self, step: CarryOut) -> Turn:
+        outcome = lifecycle.carry_out(self.facts, step.subscription, step.request, step.at)
+        turn = await self._turn(step.request.command.action, step.at, outcome)
+        return replace(turn, answer={"invoices": len(turn.collections)})
+
+    @activity.defn
+    async def expire_grant(self, step: ExpireGrant) -> Turn:
+        watching = lifecycle.grant_expired(step.subscription, step.grant)
+        return await self._turn("expire_grant", step.at, Outcome(watching))
+
+    @activity.defn
+    async def end_grant(self, step: GrantLife) -> None:
+        await self._note("end_grant", step.expires_at)
+
+    @activity.defn
+    async def top_up(self, step: TopUp) -> ToppedUp:
+        await self._note("top_up", step.at)
+        owed = Money(int(step.order.amount * 100), "USD")
+        collection = Collection(
+            f"inv_{step.request}",
+            step.customer,
+            owed,
+            step.at,
+            next_attempt_at=step.at,
+            purpose="top_up",
+            test_clock=step.test_clock,
+        )
+        if step.order.expires_at is None:
+            return ToppedUp(collection)
+        grant = f"crg_{step.request}"
+        return ToppedUp(
+            collection,
+            GrantLife("env_1", grant, step.customer, step.order.expires_at, step.test_clock),
+        )
+
+    @activity.defn
+    async def attempt_payment(self, step: AttemptPayment) -> Collection:
+        await self._note("attempt_payment", step.at, step)
+        answer = self.answers[min(len(self.attempts), len(self.answers)) - 1]
+        return self._after(step.collection, answer, step.at)
+
+    @activity.defn
+    async def look_up_payment(self, step: LookUpPayment) -> Collection:
+        await self._note("look_up_payment", step.at)
+        return self._after(step.collection, self.word, step.at)
+
+    @activity.defn
+    async def send_refund(self, step: SendRefund) -> None:
+        await self._note("send_refund", step.at)
+
+    @activity.defn
+    async def advance_clock(self, step: AdvanceClock) -> None:
+        await self._note("advance_clock", step.to.at)
+
+    @activity.defn
+    async def attach_payment_method(self, step: Pay) -> str | None:
+        await self._note("attach_payment_method", step.at)
+        return step.payment_method
+
+    @activity.defn
+    async def attempt_unpaid(self, step: Pay) -> tuple[Collection, ...]:
+        await self._note("attempt_unpaid", step.at)
+        return ()
+
+    def next_moment(self, subscription: Subscription) -> tuple[str, Moment] | None:
+        """Whose turn is next on a clock, and when, as rows would tell."""
+        moments = [
+            (Moment(each.next_attempt_at, each.next_phase), f"collect:{each.invoice}")
+            for each in self.collections.values()
+            if each.next_attempt_at is not None
+        ]
+        if due := subscription.next_due():
+            moments.append((Moment(due.at, due.phase), subscription.id))
+        moment, workflow = min(moments, default=(None, ""))
+        return None if moment is None else (workflow, moment)
+
+    async def _turn(self, name: str, at: datetime, outcome: Outcome) -> Turn:
+        await self._note(name, at)
+        after = outcome.subscription
+        collections = tuple(
+            begin_collection(invoice, f"inv_{invoice.name}", "env_1", after.test_clock)
+            for invoice in outcome.invoices
+            if invoice.amount_due.minor
+        )
+        self.collections.update({each.invoice: each for each in collections})
+        return Turn(after, collections)
+
+    def _after(self, collection: Collection, answer: str, at: datetime) -> Collection:
+        status, _, code = answer.partition(":")
+        status = "failed" if status == "declined" else status
+        after = answered(collection, Answer(cast(AttemptStatus, status), at, code or None))
+        self.collections[after.invoice] = after
+        return after
+
+    async def _note(self, name: str, at: datetime, attempt: AttemptPayment | None = None) -> None:
+        if self.failing.get(name):
+            raise self.failing[name].pop(0)
+        self.taken.append((name, at))
+        if attempt is not None:
+            self.attempts.append(attempt)
+        if name in self.held:
+            self.begun.set()
+            await self.held[name].wait()

@@ -1,0 +1,291 @@
+"""A subscription's life, in the order in which things happen to it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from activities.steps import Moment, TopUp, UsageSnapshot
+from db.ids import new_id
+from domain.commands import Cancel, Pause, Request, Resume
+from domain.credits import TopUpOrder
+from domain.errors import Conflict, Corrupt, NotFound, Rejected, Unavailable
+from domain.subscription import Phase
+from tests.workflows.conftest import Stage, staged
+from tests.workflows.paper import PRO, TRIAL, PaperSteps
+from workflows.subscription import SPREAD, SubscriptionWorkflow
+from workflows.visibility import NEEDS_ATTENTION
+
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
+MARCH = datetime(2026, 3, 1, tzinfo=UTC)
+APRIL = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+async def on_clock(stage: Stage, at: datetime = JANUARY) -> str:
+    """A subscription on a test clock, begun."""
+    life = stage.steps.new_subscription(new_id("sub"), at, test_clock="clk")
+    await stage.lives.subscribe(life, at)
+    return life.id
+
+
+def asked(command: Cancel | Pause | Resume, at: datetime) -> Request:
+    return Request(new_id("req"), command, at=at)
+
+
+async def test_it_renews_each_period_in_a_run_of_its_own(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        runs = {(await temporal.get_workflow_handle(life).describe()).run_id}
+        for month in (FEBRUARY, MARCH):
+            await stage.lives.advance(life, Moment(month))
+            await stage.lives.advance(
+                life, Moment(month)
+            )  # what has happened does not happen again
+            runs.add((await temporal.get_workflow_handle(life).describe()).run_id)
+        state = await stage.state(life)
+    assert [step for step in stage.steps.taken if step[0] != "attempt_payment"] == [
+        ("begin", JANUARY),
+        ("end_period", FEBRUARY),
+        ("end_period", MARCH),
+    ]
+    assert (state.status, state.period_index) == ("active", 2)
+    assert len(runs) == 3
+
+
+async def test_nothing_happens_before_the_clock_is_there(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        for moment in (
+            Moment(FEBRUARY - timedelta(microseconds=1)),
+            Moment(FEBRUARY, Phase.ARRIVED),
+            Moment(FEBRUARY, Phase.ATTEMPTS),
+        ):
+            await stage.lives.advance(life, moment)
+        assert ("end_period", FEBRUARY) not in stage.steps.taken
+        await stage.lives.advance(life, Moment(FEBRUARY, Phase.PERIODS))
+    assert ("end_period", FEBRUARY) in stage.steps.taken
+
+
+async def test_a_trial_is_a_run_and_bills_nothing(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps(TRIAL)) as stage:
+        life = await on_clock(stage)
+        assert (await stage.state(life)).status == "trialing"
+        await stage.lives.advance(life, Moment(JANUARY + timedelta(days=14)))
+        state = await stage.state(life)
+        invoice = f"inv_invoice:{life}:2026-01-15T00:00:00Z"
+        await temporal.get_workflow_handle(f"collect:{invoice}").result()
+    assert state.period is not None
+    assert state.period.start == JANUARY + timedelta(days=14)
+    assert [step for step, _ in stage.steps.taken] == ["begin", "begin", "attempt_payment"]
+
+
+async def test_it_ends_at_the_end_of_a_period_when_it_was_cancelled(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        await stage.lives.request(life, asked(Cancel("period_end"), JANUARY))
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        await temporal.get_workflow_handle(life).result()
+        with pytest.raises(NotFound):
+            await stage.lives.request(life, asked(Pause(), FEBRUARY))
+        await stage.lives.subscribe(stage.steps.new_subscription(life, JANUARY), None)
+        status = (await temporal.get_workflow_handle(life).describe()).status
+    assert stage.steps.taken[-1] == ("end_period", FEBRUARY)
+    assert status is WorkflowExecutionStatus.COMPLETED
+
+
+async def test_it_ends_at_once_when_it_was_cancelled_immediately(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        answer = await stage.lives.request(life, asked(Cancel("immediately"), JANUARY))
+        await temporal.get_workflow_handle(life).result()
+    assert answer == {"invoices": 0}
+
+
+async def test_a_request_that_the_rules_forbid_is_refused_and_leaves_no_trace(
+    temporal: Client,
+) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        with pytest.raises(Conflict, match="not paused"):
+            await stage.lives.request(life, asked(Resume(), JANUARY))
+        history = await temporal.get_workflow_handle(life).fetch_history()
+    accepted = [
+        event.workflow_execution_update_accepted_event_attributes.accepted_request.input.name
+        for event in history.events
+        if event.HasField("workflow_execution_update_accepted_event_attributes")
+    ]
+    assert accepted == ["advance"]
+
+
+async def test_a_request_that_a_step_refuses_is_answered_with_the_reason(temporal: Client) -> None:
+    steps = PaperSteps()
+    steps.failing["pause"] = [Rejected("not today")]
+    async with staged(temporal, steps) as stage:
+        life = await on_clock(stage)
+        with pytest.raises(Rejected, match="not today"):
+            await stage.lives.request(life, asked(Pause(), JANUARY))
+        await stage.lives.request(life, asked(Pause(), JANUARY))
+        assert (await stage.state(life)).status == "paused"
+
+
+async def test_a_request_is_carried_out_once_in_all_runs(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        pause = asked(Pause(), JANUARY)
+        await stage.lives.request(life, pause)
+        await stage.lives.request(life, pause)
+        await stage.lives.request(life, asked(Resume(), JANUARY))
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        await stage.lives.request(life, pause)
+        assert (await stage.state(life)).status == "active"
+
+
+async def test_a_request_that_comes_during_a_step_waits_for_its_turn(temporal: Client) -> None:
+    steps = PaperSteps()
+    steps.held["end_period"] = asyncio.Event()
+    async with staged(temporal, steps) as stage:
+        life = await on_clock(stage)
+        advancing = asyncio.create_task(stage.lives.advance(life, Moment(FEBRUARY)))
+        await steps.begun.wait()
+        pausing = asyncio.create_task(stage.lives.request(life, asked(Pause(), FEBRUARY)))
+        steps.held["end_period"].set()
+        await asyncio.gather(advancing, pausing)
+        state = await stage.state(life)
+    assert state.period is not None
+    assert (state.status, state.period.start) == ("paused", FEBRUARY)
+
+
+async def test_a_step_that_gives_up_waits_for_an_operator(temporal: Client) -> None:
+    steps = PaperSteps()
+    steps.failing["end_period"] = [Corrupt("the books are wrong")]
+    async with staged(temporal, steps) as stage:
+        life = await on_clock(stage)
+        handle = temporal.get_workflow_handle(life)
+        with pytest.raises(Conflict, match="nothing has given up"):
+            await stage.lives.retry(life)
+        with pytest.raises(Conflict, match="the books are wrong"):
+            await stage.lives.advance(life, Moment(FEBRUARY))
+        noticed = (await handle.describe()).typed_search_attributes.get(NEEDS_ATTENTION)
+        await stage.lives.retry(life)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        after = (await handle.describe()).typed_search_attributes.get(NEEDS_ATTENTION)
+    assert (noticed, after) == (True, False)
+    assert ("end_period", FEBRUARY) in steps.taken
+
+
+async def test_only_a_newer_snapshot_of_usage_counts(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        handle = temporal.get_workflow_handle(life)
+        for watermark in (5, 9, 7, 9):
+            told = UsageSnapshot(watermark, JANUARY, {"tokens": str(watermark)})
+            await handle.signal(SubscriptionWorkflow.usage, told)
+        known = await handle.query(SubscriptionWorkflow.used_so_far)
+    assert known is not None
+    assert known.totals == {"tokens": "9"}
+
+
+async def test_what_a_plan_granted_outlives_the_subscription(temporal: Client) -> None:
+    granting = {
+        **PRO,
+        "credits": [
+            {
+                "key": "monthly",
+                "amount": "5.00",
+                "every_period": False,
+                "expires_after": {"unit": "month", "count": 3},
+                "priority": 10,
+            }
+        ],
+    }
+    async with staged(temporal, PaperSteps(granting)) as stage:
+        life = await on_clock(stage)
+        (timer,) = (await stage.state(life)).grants
+        await stage.lives.request(life, asked(Cancel("immediately"), JANUARY))
+        await temporal.get_workflow_handle(life).result()
+        await stage.lives.advance(f"grant:{timer.grant}", Moment(MARCH))
+        assert ("end_grant", APRIL) not in stage.steps.taken
+        await stage.lives.advance(f"grant:{timer.grant}", Moment(APRIL))
+    assert stage.steps.taken[-1] == ("end_grant", APRIL)
+
+
+async def test_a_plan_s_grant_expires_within_the_life(temporal: Client) -> None:
+    granting = {
+        **PRO,
+        "credits": [
+            {
+                "key": "weekly",
+                "amount": "5.00",
+                "every_period": False,
+                "expires_after": {"unit": "week", "count": 1},
+                "priority": 10,
+            }
+        ],
+    }
+    async with staged(temporal, PaperSteps(granting)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        assert (await stage.state(life)).grants == ()
+    expiry = ("expire_grant", JANUARY + timedelta(days=7))
+    assert stage.steps.taken.index(expiry) < stage.steps.taken.index(("end_period", FEBRUARY))
+
+
+@pytest.mark.parametrize("by_subscription", [True, False])
+async def test_a_top_up_is_paid_and_then_granted(temporal: Client, by_subscription: bool) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        top_up = a_top_up(expires_at=MARCH)
+        done = await stage.lives.top_up(top_up, life if by_subscription else None)
+        again = await stage.lives.top_up(top_up, None)
+        assert done.grant is not None
+        await stage.lives.advance(f"grant:{done.grant.grant}", Moment(MARCH))
+    assert (done.collection.status, again) == ("paid", done)
+    assert stage.steps.taken[-1] == ("end_grant", MARCH)
+
+
+async def test_a_top_up_that_is_declined_is_void(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps(answers=["declined:insufficient_funds"])) as stage:
+        done = await stage.lives.top_up(a_top_up())
+    assert done.collection.status == "void"
+    assert [step for step, _ in stage.steps.taken] == ["top_up", "attempt_payment"]
+
+
+async def test_real_time_brings_what_a_test_clock_brings(
+    temporal: Client, skipping: Client
+) -> None:
+    """The same steps at the same instants, whether timers fire or a clock is moved."""
+    start = datetime.now(UTC)
+    real, moved = PaperSteps(TRIAL), PaperSteps(TRIAL)
+    real.last_period = moved.last_period = 1
+    async with staged(skipping, real) as stage:
+        life = real.new_subscription(new_id("sub"), start)
+        await stage.lives.subscribe(life, None)
+        await skipping.get_workflow_handle(life.id).result()
+    async with staged(temporal, moved) as stage:
+        life = moved.new_subscription(new_id("sub"), start, test_clock="clk")
+        await stage.lives.subscribe(life, start)
+        while moment := moved.next_moment(await stage.state(life.id)):
+            await stage.lives.advance(*moment)
+    billing = [step for step in moved.taken if step[0] != "attempt_payment"]
+    assert [step for step, _ in billing] == ["begin", "begin", "end_period", "end_period"]
+    assert [step for step in real.taken if step[0] != "attempt_payment"] == billing
+    late = [r.at - m.at for r, m in zip(real.attempts, moved.attempts, strict=True)]
+    assert all(timedelta(0) <= each <= SPREAD + timedelta(minutes=1) for each in late)
+
+
+async def test_an_outage_is_waited_for(skipping: Client) -> None:
+    steps = PaperSteps()
+    steps.failing["begin"] = [Unavailable("the database is away") for _ in range(3)]
+    async with staged(skipping, steps) as stage:
+        life = steps.new_subscription(new_id("sub"), datetime.now(UTC))
+        await stage.lives.subscribe(life, None)
+        assert (await stage.state(life.id)).status == "active"
+    assert steps.failing["begin"] == []
+
+
+def a_top_up(expires_at: datetime | None = None) -> TopUp:
+    order = TopUpOrder("more", "acme", Fraction(50), expires_at=expires_at)
+    return TopUp("env_1", new_id("req"), "cus_acme", order, "USD", JANUARY, "clk")
