@@ -24,6 +24,7 @@ from domain.documents import (
     payment_document,
     subscription_document,
 )
+from domain.invoices import CreditNote, Invoice
 from domain.payments import Payment
 from domain.plans import PlanRef
 from domain.reading import written
@@ -32,6 +33,15 @@ from domain.subscription import Subscription
 
 def invoice(row: InvoiceRow) -> Document:
     return {"id": row.id, **invoice_document(row.invoice, row.customer_key, row.subscription_key)}
+
+
+def undone_invoice(issued: Invoice, customer: str, subscription: str) -> Document:
+    """An invoice that would be issued: without an id and a number."""
+    return {"id": None, **invoice_document(issued, customer, subscription)}
+
+
+def undone_note(note: CreditNote, customer: str, subscription: str) -> Document:
+    return {"id": None, **credit_note_document(note, customer, subscription)}
 
 
 def credit_note(row: CreditNoteRow) -> Document:
@@ -102,7 +112,7 @@ def step(entry: Entry) -> Document:
 
 async def subscription(connection: AsyncConnection, row: SubscriptionRow) -> Document:
     customer = await find_customer(connection, row.state.customer)
-    shown = _subscription(row.state, customer.key)
+    shown = state(row.state, customer.key)
     return {**shown, "created_at": written(row.created_at)}
 
 
@@ -129,28 +139,29 @@ def _names(brought: Mapping[str, object], kind: str) -> Sequence[str]:
     return names
 
 
-def _subscription(state: Subscription, customer: str) -> Document:
+def state(living: Subscription, customer: str) -> Document:
+    """All of a subscription but when it was made."""
     coupons = [
         {
             "coupon": each.coupon.key,
             "redeemed_at": written(each.redeemed_at),
             "uses": each.uses,
         }
-        for each in state.coupons
+        for each in living.coupons
     ]
     return {
-        "id": state.id,
-        **subscription_document(state, customer),
-        "plan_version": state.plan.version,
-        "currency": state.currency,
-        "timezone": state.timezone,
-        "started_at": written(state.started_at),
-        "trial_end": state.trial_end and written(state.trial_end),
-        "quantities": {item: plain(quantity) for item, quantity in state.quantities.items()},
+        "id": living.id,
+        **subscription_document(living, customer),
+        "plan_version": living.plan.version,
+        "currency": living.currency,
+        "timezone": living.timezone,
+        "started_at": written(living.started_at),
+        "trial_end": living.trial_end and written(living.trial_end),
+        "quantities": {item: plain(quantity) for item, quantity in living.quantities.items()},
         "coupons": coupons,
-        "next_plan": state.next_plan and state.next_plan.key,
-        "cancels_at_period_end": state.cancels_at_period_end,
-        "paused_at": state.paused_at and written(state.paused_at),
-        "ended_at": state.ended_at and written(state.ended_at),
-        "test_clock": state.test_clock,
+        "next_plan": living.next_plan and living.next_plan.key,
+        "cancels_at_period_end": living.cancels_at_period_end,
+        "paused_at": living.paused_at and written(living.paused_at),
+        "ended_at": living.ended_at and written(living.ended_at),
+        "test_clock": living.test_clock,
     }

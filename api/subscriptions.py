@@ -16,7 +16,7 @@ from api.paths import Named, NamedQuery
 from api.paying import NewTopUp, topped_up, write_top_up
 from api.requests import Sent, ask, begin
 from api.schemas import subscriptions as schemas
-from api.schemas.billing import TopUpResult
+from api.schemas.billing import Invoice, TopUpResult
 from db.customers import find_customer
 from db.subscriptions import find_subscription, find_subscriptions
 from db.timeline import entries
@@ -171,6 +171,16 @@ async def timeline(subscription: Named, page: Page, caller: Reads, opened: Opene
         found = (await find_subscription(connection, subscription)).state
         steps = await entries(connection, found.id, page.fetch, page.after_number)
     return answer(page.page(steps, lambda step: documents.step(step[1]), lambda step: str(step[0])))
+
+
+@router.get(
+    "/{subscription:path}/upcoming-invoice",
+    response_model=Invoice,
+    summary="Preview the next invoice",
+)
+async def upcoming_invoice(subscription: Named, caller: Reads, opened: Opened) -> Response:
+    """What would be issued when the period ends, with the usage so far. 404 where nothing is to be billed."""
+    return answer(await previews.upcoming_invoice(opened, caller, subscription))
 
 
 @router.get(

@@ -160,7 +160,7 @@ class AnsweredSubscription(Subscription):
         description="The id of the request; null in a preview.",
         examples=["req_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b"],
     )
-    request_status: Literal["done", "asked"] = Field(
+    request_status: Literal["done", "asked", "preview"] = Field(
         description="`asked`: written down, and done as soon as it can be."
     )
     issued: Issued

@@ -136,6 +136,37 @@ async def test_what_the_rules_forbid_is_refused_with_the_reason(shop: Shop) -> N
     assert taken["detail"] == "there is a subscription s1 already"
 
 
+async def test_a_preview_answers_what_would_be_issued_and_does_nothing(shop: Shop) -> None:
+    wanted = {"customer": "acme", "plan": "pro", "preview": True}
+    begun = await shop.post("subscriptions", wanted)
+    assert (begun["preview"], begun["status"], begun["request"]) == (True, "active", None)
+    assert [invoice["total"] for invoice in begun["issued"]["invoices"]] == ["20.00"]
+    assert await shop.listed("subscriptions") == []
+    await shop.subscribe()
+    await shop.advance("2026-01-11T00:00:00Z")
+    change = {"plan": "scale", "preview": True}
+    changed = await shop.post("subscriptions/s1/change-plan", change)
+    assert [i["subtotal"] for i in changed["issued"]["invoices"]] == ["20.32"]
+    assert (await shop.get("subscriptions/s1"))["plan"] == "pro"
+    done = await shop.post("subscriptions/s1/change-plan", {**change, "preview": False})
+    lines = [invoice["lines"] for invoice in changed["issued"]["invoices"]]
+    assert [invoice["lines"] for invoice in done["issued"]["invoices"]] == lines
+    refused = await shop.post("subscriptions/s1/resume", {"preview": True}, status=409)
+    assert refused["detail"] == "s1 is not paused"
+
+
+async def test_the_upcoming_invoice_is_the_one_that_comes(shop: Shop) -> None:
+    await shop.subscribe()
+    await shop.advance("2026-01-11T00:00:00Z")
+    await shop.post("subscriptions/s1/add-ons", {"key": "setup", "amount": "7"})
+    upcoming = await shop.get("subscriptions/s1/upcoming-invoice")
+    await shop.advance(FEBRUARY)
+    issued = (await shop.listed("invoices"))[1]
+    of_both = ("lines", "total", "issued_at", "amount_due")
+    assert {name: upcoming[name] for name in of_both} == {name: issued[name] for name in of_both}
+    assert (upcoming["number"], upcoming["total"]) == (None, "27.00")
+
+
 async def test_a_repeated_request_is_done_once(shop: Shop) -> None:
     named = {"Idempotency-Key": "once"}
     body = {"key": "s1", "customer": "acme", "plan": "pro"}
