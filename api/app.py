@@ -43,7 +43,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     usage.router,
     *catalog.routers,
     plans.router,
-    usage.router,
     wallet.router,
     entitlements.router,
     customers.router,

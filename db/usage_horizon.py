@@ -18,12 +18,20 @@ FIRST_LOOK_SECONDS = 0.002
 LONGEST_LOOK_SECONDS = 0.1
 
 _HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
+_SEEN = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
 _OWN_TRANSACTION = text("SELECT pg_current_xact_id()::text")
 
 
 async def cut_off(connection: AsyncConnection) -> int:
     """The horizon of the present snapshot: events of transactions before it are in, all others are late."""
     return int((await connection.execute(_HORIZON)).scalar_one())
+
+
+async def all_seen(connection: AsyncConnection) -> int:
+    """In a transaction that is REPEATABLE READ, the bound of all that has been committed: for whoever asks how it looks
+    now. No cut-off, since transactions before it may still commit.
+    """
+    return int((await connection.execute(_SEEN)).scalar_one())
 
 
 async def wait_for_horizon(database: Database, seconds: float = WAIT_SECONDS) -> int:
