@@ -116,6 +116,8 @@ def _error(invalid: Invalid) -> dict[str, object]:
 
 def _echo(identity: object) -> str:
     """An `id` as it came, whatever it is; null where it is no JSON."""
+    if type(identity) is str:
+        return _write(identity)
     try:
         return _echoed(identity)
     except RecursionError:

@@ -66,7 +66,7 @@ def _charged(price: Price, usage: Usage) -> list[Step]:
 
 
 def _charged_beyond(included: Fraction, model: QuantityModel, quantity: Fraction) -> list[Step]:
-    if not included or quantity <= 0:
+    if not included or quantity.numerator <= 0:
         return model.charge(quantity)
     taken_off = min(included, quantity)
     return [charged("included", -taken_off, ZERO), *model.charge(quantity - taken_off)]

@@ -53,5 +53,5 @@ def written(step: Step) -> dict[str, str | None]:
 
 def refuse_negative(quantity: Fraction) -> None:
     """Tiers and packages are counted from zero: a negative quantity is in none of them."""
-    if quantity < 0:
+    if quantity.numerator < 0:
         raise Invalid.at("usage.quantity", "must not be negative under this price")

@@ -40,7 +40,7 @@ def tier_of(tiers: Tiers, quantity: Fraction) -> int:
 
 def charge_tiers(tiers: Tiers, quantity: Fraction, flat_on_zero: bool) -> list[Step]:
     """Cut a quantity at the bounds, and charge each part in its tier."""
-    if quantity <= 0:
+    if quantity.numerator <= 0:
         return charge_at_zero(tiers, quantity, flat_on_zero)
     reached = tier_of(tiers, quantity)
     steps = [step for tier in tiers[:reached] for step in tier.filled]

@@ -14,7 +14,7 @@ class Volume:
     flat_on_zero: bool
 
     def charge(self, quantity: Fraction) -> list[Step]:
-        if quantity <= 0:
+        if quantity.numerator <= 0:
             return charge_at_zero(self.tiers, quantity, self.flat_on_zero)
         return list(self.tiers[tier_of(self.tiers, quantity)].charge(quantity))
 
