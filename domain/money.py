@@ -54,10 +54,10 @@ def apportion(parts: Sequence[Fraction], currency: str) -> tuple[Money, ...]:
     """Settle parts so that they add up to their settled sum: floors (towards minus infinity), then the
     missing units to the largest remainders, ties in order.
     """
-    scaled = [part * 10 ** MINOR_DIGITS[currency] for part in parts]
-    minor = [floor(part) for part in scaled]
+    in_minor = [part * 10 ** MINOR_DIGITS[currency] for part in parts]
+    minor = [floor(part) for part in in_minor]
     missing = settle(sum(parts, Fraction(0)), currency).minor - sum(minor)
-    by_remainder = sorted(range(len(scaled)), key=lambda index: minor[index] - scaled[index])
+    by_remainder = sorted(range(len(in_minor)), key=lambda index: minor[index] - in_minor[index])
     for index in by_remainder[:missing]:
         minor[index] += 1
     return tuple(Money(units, currency) for units in minor)
