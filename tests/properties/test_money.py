@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from domain.decimals import fixed, plain, read_decimal, round_to
 from domain.money import Money, apportion, settle, share, total
 
-exact = st.fractions(-1000, 1000, max_denominator=10**6)
+denominators = st.sampled_from([1, 3, 7, 100, 200, 997, 10**6])
+exact = st.builds(F, st.integers(-(10**6), 10**6), denominators)
+weights = st.lists(st.builds(F, st.integers(0, 10**6), denominators), min_size=1, max_size=12)
 parts = st.lists(exact, max_size=12)
 currencies = st.sampled_from(["USD", "JPY", "KWD", "CLF"])
 
@@ -25,7 +27,7 @@ def test_no_part_is_off_by_a_minor_unit(parts: list[F], currency: str) -> None:
         assert abs(money.exact - part) < unit
 
 
-@given(st.integers(-(10**6), 10**6), st.lists(st.fractions(0, 1000), min_size=1, max_size=12))
+@given(st.integers(-(10**6), 10**6), weights)
 def test_shares_add_up_to_what_is_shared(minor: int, weights: list[F]) -> None:
     amount = Money(minor if any(weights) else 0, "USD")
     assert total(share(amount, weights), "USD") == amount
