@@ -6,6 +6,7 @@ from cli.aggregate import aggregate_events
 from cli.api import api
 from cli.demo.command import demo
 from cli.dev import dev
+from cli.events import events
 from cli.keys import keys
 from cli.migrate import migrate
 from cli.periods import periods
@@ -26,6 +27,7 @@ app.command("dev")(dev)
 app.command("api")(api)
 app.command("worker")(worker)
 app.add_typer(keys, name="keys")
+app.add_typer(events, name="events")
 app.command("migrate")(migrate)
 app.command("periods")(periods)
 app.command("aggregate")(aggregate_events)
