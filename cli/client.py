@@ -28,15 +28,20 @@ class Refused(Rejected):
 
 class WeirClient:
     """`async with WeirClient(url, key) as weir: await weir.post("customers", {...})`. Paths are below `/v1`.
-    Raises `Refused` with the problem document, `Unavailable` where nobody answers.
+    Raises `Refused` with the problem document, `Unavailable` where nobody answers. `transport` is another way to the
+    API than the network.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(
+        self, url: str, key: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.url = url
         self._http = httpx.AsyncClient(
             base_url=f"{url}/v1/",
             headers={"Authorization": f"Bearer {key}"},
             timeout=TIMEOUT_SECONDS,
+            transport=transport,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:
