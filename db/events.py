@@ -54,9 +54,11 @@ class _Candidate:
     fault: Fault | None
 
 
+# Rows go in as one JSON text each: reading it there is quicker than writing arrays here.
 _ADD_KEYS = text("""
     INSERT INTO usage_event_keys (environment_id, event_id, fingerprint)
-    SELECT :environment, * FROM unnest(CAST(:ids AS text[]), CAST(:fingerprints AS bytea[]))
+    SELECT :environment, id, decode(fingerprint, 'hex')
+    FROM json_to_recordset(CAST(:keys AS json)) AS sent (id text, fingerprint text)
     ON CONFLICT DO NOTHING RETURNING event_id
 """)
 _KEYS = text("SELECT event_id, fingerprint FROM usage_event_keys WHERE event_id = ANY(:ids)")
@@ -68,13 +70,12 @@ _ADD_EVENTS = text("""
         subscription_id, time, properties)
     SELECT :environment, id, event_name, customer_id, customer_key, subscription_id, time,
         properties::jsonb
-    FROM unnest(CAST(:ids AS text[]), CAST(:event_names AS text[]), CAST(:customer_ids AS text[]),
-        CAST(:customer_keys AS text[]), CAST(:subscription_ids AS text[]),
-        CAST(:times AS timestamptz[]), CAST(:properties AS text[]))
-        WITH ORDINALITY AS sent (id, event_name, customer_id, customer_key, subscription_id, time,
-            properties, place)
+    FROM json_to_recordset(CAST(:events AS json)) AS sent (place integer, id text, event_name text,
+        customer_id text, customer_key text, subscription_id text, time timestamptz, properties text)
     ORDER BY place
 """)
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 async def ingest(
@@ -140,7 +141,7 @@ def _candidates(
 def _candidate(
     index: int, event: IncomingEvent, owner: Owner, now: datetime, fault: Fault | None
 ) -> _Candidate:
-    properties = json.dumps(event.properties, sort_keys=True, separators=(",", ":"))
+    properties = _canonical(event.properties)
     time = event.time or owner.customer.clock or now
     fingerprint = _fingerprint(event, owner, properties)
     return _Candidate(index, event, owner, time, properties, fingerprint, fault)
@@ -168,7 +169,7 @@ def _fingerprint(event: IncomingEvent, owner: Owner, properties: str) -> bytes:
     """
     time = None if event.time is None else written(event.time)
     sent = (event.event_name, owner.customer.id, owner.subscription, time, properties)
-    return blake2b(json.dumps(sent).encode(), digest_size=FINGERPRINT_BYTES).digest()
+    return blake2b(_canonical(sent).encode(), digest_size=FINGERPRINT_BYTES).digest()
 
 
 def _first_good_of_each_id(candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -186,13 +187,9 @@ async def _add_keys(
     if not candidates:
         return ()
     ordered = sorted(candidates, key=lambda candidate: candidate.event.id)
+    keys = [{"id": c.event.id, "fingerprint": c.fingerprint.hex()} for c in ordered]
     rows = await connection.execute(
-        _ADD_KEYS,
-        {
-            "environment": environment,
-            "ids": [c.event.id for c in ordered],
-            "fingerprints": [c.fingerprint for c in ordered],
-        },
+        _ADD_KEYS, {"environment": environment, "keys": _canonical(keys)}
     )
     return set(rows.scalars())
 
@@ -207,16 +204,23 @@ async def _add_events(
         return
     months = sorted({date(c.time.year, c.time.month, 1) for c in candidates})
     await connection.execute(_MAKE_PARTITIONS, {"months": months})
-    columns = {
-        "ids": [c.event.id for c in candidates],
-        "event_names": [c.event.event_name for c in candidates],
-        "customer_ids": [c.owner.customer.id for c in candidates],
-        "customer_keys": [c.owner.customer.key for c in candidates],
-        "subscription_ids": [c.owner.subscription for c in candidates],
-        "times": [c.time for c in candidates],
-        "properties": [c.properties for c in candidates],
+    events = [_row(place, candidate) for place, candidate in enumerate(candidates)]
+    await connection.execute(
+        _ADD_EVENTS, {"environment": environment, "events": _canonical(events)}
+    )
+
+
+def _row(place: int, candidate: _Candidate) -> Mapping[str, object]:
+    return {
+        "place": place,
+        "id": candidate.event.id,
+        "event_name": candidate.event.event_name,
+        "customer_id": candidate.owner.customer.id,
+        "customer_key": candidate.owner.customer.key,
+        "subscription_id": candidate.owner.subscription,
+        "time": candidate.time.isoformat(),
+        "properties": candidate.properties,
     }
-    await connection.execute(_ADD_EVENTS, {"environment": environment, **columns})
 
 
 async def _fingerprints(connection: AsyncConnection, ids: Collection[str]) -> Mapping[str, bytes]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
@@ -133,8 +133,12 @@ def reachable(url: URL) -> Iterator[None]:
 
 
 # Numbers with a point come as `InexactNumber`: exact ones are kept as strings, so none should be there at all.
-read_json = partial(json.loads, parse_float=InexactNumber)
+_exactly = json.JSONDecoder(parse_float=InexactNumber)
 write_json = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def read_json(written: str | bytes) -> Any:
+    return _exactly.decode(written if isinstance(written, str) else written.decode())
 
 
 def _place(url: URL) -> str:

@@ -21,12 +21,15 @@ from db.usage_rollups import NewRollup, RollupKey, add_rollups
 from db.usage_signals import mark
 from domain.errors import Invalid
 from domain.metering.events import UsageEvent
-from domain.metering.measuring import Measure, measure
+from domain.metering.measuring import GroupKey, Measure, measure
 from domain.metering.meter import Meter
 from domain.metering.rollups import hour_of, roll_up, rolls_up
 
 EVENTS_A_STEP = 5_000
 PUMP_LOCK = 1_786_403  # any number of our own: pumps of one environment queue up behind it
+
+
+_Place = tuple[str, str, str, datetime, GroupKey]
 
 
 class _Event(NamedTuple):
@@ -146,11 +149,9 @@ async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> l
 
 async def _take(connection: AsyncConnection, environment: str, stretch: _Stretch) -> None:
     """Add a stretch to the rollups, move its meters' watermark, and mark whose usage came in."""
-    rollups = _Gathered()
-    for meter in stretch.meters:
-        for event in stretch.events:
-            if event.event_name == meter.event_name:
-                rollups.take(meter, event)
+    rollups = _Gathered(stretch.meters)
+    for event in stretch.events:
+        rollups.take(event)
     await add_rollups(connection, environment, rollups.new())
     keys = [meter.key for meter in stretch.meters]
     await connection.execute(
@@ -170,28 +171,31 @@ class _Gathered:
     was accepted, and no meter then asked for what this one does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meters: Sequence[Meter]) -> None:
         self.unreadable: Counter[str] = Counter()
-        self._measures: dict[RollupKey, list[Measure]] = {}
-        self._last_tx: dict[RollupKey, int] = {}
-        self._rolling: dict[str, bool] = {}
+        self._rolling = {meter.key for meter in meters if rolls_up(meter)}
+        self._meters: dict[str, list[Meter]] = {}
+        for meter in meters:
+            self._meters.setdefault(meter.event_name, []).append(meter)
+        self._measures: dict[_Place, list[Measure]] = {}
+        self._last_tx: dict[_Place, int] = {}
 
-    def take(self, meter: Meter, event: _Event) -> None:
-        try:
-            measured = measure(meter, event.as_usage)
-        except Invalid:
-            self.unreadable[meter.key] += 1
-            return
-        if measured is None:
-            return
-        rolling = self._rolling.setdefault(meter.key, rolls_up(meter))
-        group = measured.group if rolling else ()
-        hour = hour_of(event.time)
-        key = RollupKey(event.customer, event.subscription, meter.key, hour, group)
-        self._measures.setdefault(key, []).append(measured)
-        self._last_tx[key] = event.tx  # they come in the order of their transactions
+    def take(self, event: _Event) -> None:
+        usage, hour = event.as_usage, hour_of(event.time)
+        for meter in self._meters[event.event_name]:
+            try:
+                measured = measure(meter, usage)
+            except Invalid:
+                self.unreadable[meter.key] += 1
+                continue
+            if measured is not None:
+                group = measured.group if meter.key in self._rolling else ()
+                place = (event.customer, event.subscription, meter.key, hour, group)
+                self._measures.setdefault(place, []).append(measured)
+                self._last_tx[place] = event.tx  # they come in the order of their transactions
 
     def new(self) -> Iterator[NewRollup]:
-        for key, measures in self._measures.items():
-            sums = roll_up(measures) if self._rolling[key.meter] else None
-            yield NewRollup(key, len(measures), self._last_tx[key], sums)
+        for place, measures in self._measures.items():
+            key = RollupKey(*place)
+            sums = roll_up(measures) if key.meter in self._rolling else None
+            yield NewRollup(key, len(measures), self._last_tx[place], sums)
