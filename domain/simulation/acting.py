@@ -116,7 +116,9 @@ def _use(world: World, entry: Entry, action: actions.Usage) -> None:
         subscription=action.subscription,
         arrival=books.usage.arrivals,
     )
-    if books.usage.accept(event, has_time=action.time is not None):
+    meters = books.usage.accept(event, has_time=action.time is not None)
+    if meters is not None:
+        books.reach(event, meters)
         world.used(event.customer, event.subscription, event.id, entry.at)
 
 

@@ -20,6 +20,7 @@ from domain.dunning import Collection, begin_collection
 from domain.errors import NotFound
 from domain.invoices import CreditNote, Invoice, Line
 from domain.ledger import Transaction
+from domain.metering.events import UsageEvent
 from domain.money import Money
 from domain.payments import Payment
 from domain.plans import Plan
@@ -30,23 +31,27 @@ from domain.subscription import Subscription
 
 @dataclass(slots=True)
 class Window:
-    """A closed window as it was billed last, and how many events had arrived when it was closed."""
+    """A closed window as it was billed last, and whether usage has reached it since it was closed."""
 
     billed: BilledUsage
-    closed_after: int
+    is_reached: bool = False
 
 
 @dataclass(slots=True)
 class Books:
-    """Everything by the key it is known by, in the order in which it came about; nothing is ever taken out."""
+    """Everything by the key it is known by, in the order in which it came about. `due_attempts` and `standing` are
+    the collections to be attempted and the grants that have something left.
+    """
 
     scenario: Scenario
     usage: UsageLog
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
     collections: dict[str, Collection] = field(default_factory=dict)
+    due_attempts: dict[str, Collection] = field(default_factory=dict)
     credit_notes: dict[str, CreditNote] = field(default_factory=dict)
     grants: dict[str, GrantBalance] = field(default_factory=dict)
+    standing: dict[str, GrantBalance] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     answers: list[dict[str, object]] = field(default_factory=list)
@@ -119,7 +124,15 @@ class Books:
                 (invoice.name, line) for line in invoice.lines if line.charged == "in_advance"
             )
         if invoice.amount_due.minor:
-            self.collections[invoice.name] = begin_collection(invoice, invoice.name)
+            self.keep(begin_collection(invoice, invoice.name))
+
+    def keep(self, collection: Collection) -> None:
+        """Keep where the collection of an invoice stands."""
+        self.collections[collection.invoice] = collection
+        if collection.next_attempt_at is None:
+            self.due_attempts.pop(collection.invoice, None)
+        else:
+            self.due_attempts[collection.invoice] = collection
 
     def add_grant(self, grant: Grant) -> None:
         self.grants[grant.id] = GrantBalance(grant, Money(0, grant.amount.currency))
@@ -133,7 +146,32 @@ class Books:
                 if kind == "credits":
                     balance = self.grants[grant]
                     left = balance.remaining - posting.amount
-                    self.grants[grant] = replace(balance, remaining=left)
+                    self._keep_balance(replace(balance, remaining=left))
+
+    def reach(self, event: UsageEvent, meters: Sequence[str]) -> None:
+        """Note which closed windows an event counts in: one that comes late, or that a level carries on."""
+        for subscription in self.subscriptions.values():
+            is_of = event.subscription in (None, subscription.id)
+            is_late = subscription.usage_from is None or event.time < subscription.usage_from
+            if is_of and is_late and subscription.customer == event.customer:
+                for window in self.windows.get(subscription.id, {}).values():
+                    if self._counts_in(event, meters, window.billed):
+                        window.is_reached = True
+
+    def _counts_in(self, event: UsageEvent, meters: Sequence[str], billed: BilledUsage) -> bool:
+        item = self.scenario.plans[billed.plan.key].item(billed.item)
+        meter = item.meter if item is not None else None
+        if meter is None or meter not in meters or event.time >= billed.window.end:
+            return False
+        return billed.window.contains(event.time) or self.scenario.meters[meter].carry_over
+
+    def _keep_balance(self, balance: GrantBalance) -> None:
+        grant = balance.grant.id
+        self.grants[grant] = balance
+        if balance.remaining.minor:
+            self.standing[grant] = balance
+        else:
+            self.standing.pop(grant, None)
 
     def _send(self, refund: Refund, at: datetime) -> None:
         sent = self.refunded.get(refund.invoice, Money(0, refund.amount.currency))
@@ -144,22 +182,12 @@ class Books:
     def _close(self, subscription: str, billed: Sequence[BilledUsage]) -> None:
         windows = self.windows.setdefault(subscription, {})
         for each in billed:
-            place = each.item, each.window
-            known = windows.get(place)
-            closed_after = self.usage.arrivals if known is None else known.closed_after
-            windows[place] = Window(each, closed_after)
+            windows[each.item, each.window] = Window(each)
 
     def _reached(self, subscription: Subscription) -> Iterator[BilledUsage]:
         """The closed windows that usage has come for since they were closed."""
         for window in self.windows.get(subscription.id, {}).values():
-            item = self.scenario.plans[window.billed.plan.key].item(window.billed.item)
-            if item is not None and self.usage.has_reached(
-                subscription.customer,
-                subscription.id,
-                item.meter or "",
-                window.billed.window,
-                window.closed_after,
-            ):
+            if window.is_reached:
                 yield window.billed
 
     def _issued_in_advance(self, subscription: Subscription) -> Iterator[IssuedLine]:
@@ -180,9 +208,8 @@ class Books:
         return (document.amount_paid or nothing) - self.refunded.get(invoice, nothing)
 
     def _grants(self, subscription: Subscription) -> Iterator[GrantBalance]:
-        for balance in self.grants.values():
-            is_theirs = balance.grant.customer == subscription.customer
-            if is_theirs and balance.remaining.minor:
+        for balance in self.standing.values():
+            if balance.grant.customer == subscription.customer:
                 yield balance
 
     def _credit_notes(self, subscription: Subscription) -> Iterator[CreditNoteBalance]:

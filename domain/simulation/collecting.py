@@ -28,7 +28,7 @@ class Collecting:
         due = books.collections[name]
         outcome = self._next_outcome(due.customer)
         told = answered(due, Answer(outcome.status, at, outcome.failure_code))
-        books.collections[name] = told
+        books.keep(told)
         books.payments.append(self._payment(told, outcome, at))
         if told.purpose == "top_up":
             self._end_top_up(told, at)
@@ -39,9 +39,9 @@ class Collecting:
 
     def act(self, customer: str, at: datetime, new_method: bool) -> None:
         """The customer wants to pay: have every unpaid invoice attempted at once, the oldest first."""
-        for name, collection in self._books.collections.items():
+        for collection in list(self._books.collections.values()):
             if collection.customer == customer:
-                self._books.collections[name] = customer_acted(collection, at, new_method)
+                self._books.keep(customer_acted(collection, at, new_method))
 
     def _next_outcome(self, customer: str) -> Attempted:
         outcomes = self._books.scenario.actors[customer].outcomes

@@ -42,16 +42,19 @@ def next_due(books: Books, gathering: dict[str, datetime]) -> DueThing | None:
 
 def _all_due(books: Books, gathering: dict[str, datetime]) -> Iterator[DueThing]:
     """In the order of creation within each kind, attempts before what issues new invoices."""
-    for name, collection in books.collections.items():
+    oldest_first = sorted(
+        books.due_attempts.values(), key=lambda due: books.invoices[due.invoice].number or ""
+    )
+    for collection in oldest_first:
         if collection.next_attempt_at is not None:
             moment = Moment(collection.next_attempt_at, collection.next_phase)
-            yield DueThing(moment, "attempt", name)
+            yield DueThing(moment, "attempt", collection.invoice)
     for key, day_end in gathering.items():
         yield DueThing(Moment(day_end, Phase.PERIODS), "gathered_usage", key)
     for key, subscription in books.subscriptions.items():
         boundary = subscription.next_boundary()
         if boundary is not None:
             yield DueThing(Moment(boundary.at, boundary.phase), "boundary", key)
-    for id, balance in books.grants.items():
-        if balance.grant.expires_at is not None and balance.remaining.minor:
+    for id, balance in books.standing.items():
+        if balance.grant.expires_at is not None:
             yield DueThing(Moment(balance.grant.expires_at, Phase.EXPIRIES), "expiry", id)

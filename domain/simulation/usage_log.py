@@ -40,15 +40,16 @@ class UsageLog:
         """How many events were accepted so far."""
         return len(self._events)
 
-    def accept(self, event: UsageEvent, has_time: bool) -> bool:
-        """Keep an event; False where it is there already. `has_time` tells whether it came with a time of its own.
+    def accept(self, event: UsageEvent, has_time: bool) -> list[str] | None:
+        """Keep an event, and tell which meters measure it; None where it is there already. `has_time` tells whether
+        it came with a time of its own.
 
         Raises Conflict for an id that another content has, and Invalid for what a meter cannot read.
         """
         known = self._events.get(event.id)
         if known is not None:
             _require_same(known, event, has_time)
-            return False
+            return None
         measured = [
             (meter.key, found)
             for meter in self._meters.values()
@@ -59,7 +60,7 @@ class UsageLog:
             series = self._measured.setdefault((event.customer, meter), [])
             place = bisect_left(series, found.time, key=_time)
             series.insert(place, Measured(found, event.subscription))
-        return True
+        return [meter for meter, _ in measured]
 
     def used(
         self, customer: str, subscription: str | None, needs: Sequence[Need], timezone: str
@@ -76,14 +77,6 @@ class UsageLog:
             )
             for need in needs
         }
-
-    def has_reached(
-        self, customer: str, subscription: str, meter: str, window: Period, since: int
-    ) -> bool:
-        """Whether usage that counts in a window has come after so many arrivals."""
-        return any(
-            found.arrival >= since for found in self._of(customer, subscription, meter, window)
-        )
 
     def _of(
         self, customer: str, subscription: str | None, meter: str, window: Period
