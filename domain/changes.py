@@ -8,7 +8,7 @@ from domain import ledger
 from domain.account import Facts, IssuedLine, Need, Outcome
 from domain.bills import bill
 from domain.calendar import Period
-from domain.charges import charged_for_rest, charged_in_advance, taken_back
+from domain.charges import Charge, charged_for_rest, taken_back
 from domain.closing import close, closing_needs, waiting, without_waiting
 from domain.commands import (
     Cancel,
@@ -21,6 +21,7 @@ from domain.commands import (
     WatchGrant,
 )
 from domain.consumed import late_needs
+from domain.credits import Grant
 from domain.errors import Invalid
 from domain.periods import (
     all_of_period,
@@ -171,23 +172,24 @@ def _change_plan_within_period(
 def _change_plan_and_period(
     facts: Facts, subscription: Subscription, new: Plan, at: datetime, name: str
 ) -> Outcome:
-    """The interval is another: the rest of the period is taken back, and a new one starts."""
+    """The interval is another: the rest of the period is taken back, and a new one starts and is charged whole."""
     old = facts.plans[subscription.plan]
     closed = close(subscription, old, facts, at, changes_plan=True)
     after = in_first_period(on_plan(subscription, new), new, at)
-    unused = []
+    prorations: list[Charge] = []
     if subscription.charged_from is not None:
-        unused = taken_back(old, subscription, rest_of_period(subscription, at, changes_plan=True))
-    if after.charged_from is None:
-        return bill(facts, after, name, at, closed.charges(), billed=closed.billed)
-    grants = plan_credits(after, new, at, is_first=True)
-    advance = charged_in_advance(new, after, all_of_period(after))
+        rest = rest_of_period(subscription, at, changes_plan=True)
+        prorations += taken_back(old, subscription, rest)
+    grants: list[Grant] = []
+    if after.charged_from is not None:
+        grants += plan_credits(after, new, at, is_first=True)
+        prorations += charged_for_rest(new, after, all_of_period(after))
     return bill(
         facts,
         watching(after, grants),
         name,
         at,
-        closed.charges(advance, unused),
+        closed.charges(prorations=prorations),
         grants=grants,
         billed=closed.billed,
     )

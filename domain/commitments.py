@@ -22,9 +22,10 @@ def committed(
     """Compare the commitment, prorated for a partial period, with the recurring and usage lines of the stretch:
     those charged in advance of it and the `arrears` now billed; before coupons.
     """
-    if plan.minimum_commitment is None:
+    share = stretch.share(plan)
+    if plan.minimum_commitment is None or not share:
         return ()
-    minimum = plan.minimum_commitment * stretch.share(plan)
+    minimum = plan.minimum_commitment * share
     spent = _charged_before(plan, subscription.usage_from, stretch, facts) + _sum(
         charge.exact_amount for charge in arrears if charge.kind in ("recurring", "usage")
     )
