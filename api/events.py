@@ -13,6 +13,7 @@ from api.pages import Page
 from api.paths import NamedQuery
 from api.schemas import events as schemas
 from api.schemas.fields import Instant, read_with
+from api.schemas.problem import problem
 from api.sent_events import read_body
 from db.customers import find_customer
 from db.event_list import KeptEvent, Place, Sought, find_events
@@ -36,6 +37,7 @@ To = Annotated[Instant | None, Query(alias="to", description="Timed before.")]
     status_code=202,
     response_model=schemas.Ingested,
     summary="Send usage events",
+    responses={415: problem("Events do not come as that media type.")},
     openapi_extra=schemas.BODY,
 )
 async def send(request: Request, caller: SendsUsage, opened: Opened) -> Response:

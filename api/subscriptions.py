@@ -35,7 +35,13 @@ LATER: dict[int | str, dict[str, Any]] = {
 StatusQuery = Annotated[Status | None, Query(description="Only those with this status.")]
 
 
-@router.post("", status_code=201, response_model=schemas.AnsweredSubscription, summary="Subscribe")
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.AnsweredSubscription,
+    responses={200: {"description": "A preview.", "model": schemas.AnsweredSubscription}},
+    summary="Subscribe",
+)
 async def create(body: schemas.NewSubscription, caller: Writes, opened: Opened) -> Response:
     """Put a customer on a plan. Answers when it has begun: in its trial, or with its first invoice issued."""
     async with opened.database.transaction(caller.environment) as connection:

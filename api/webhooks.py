@@ -19,6 +19,12 @@ from db.provider_events import KeptEvent, keep_event
 from domain.errors import Unavailable
 from providers.payments.webhooks import read_event
 
+EXAMPLE = {
+    "id": "evt_1Q0PsIJvEtkwdCNY",
+    "type": "payment_intent.succeeded",
+    "data": {"object": {"id": "pi_3Q0PsIJvEtkwdCNY", "object": "payment_intent"}},
+}
+
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
 
@@ -37,14 +43,16 @@ class Received(BaseModel):
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {"application/json": {"schema": {"type": "object"}, "example": EXAMPLE}},
         }
     },
 )
 async def stripe(
     request: Request,
     opened: Opened,
-    signature: Annotated[str, Header(alias="Stripe-Signature", max_length=2_000)] = "",
+    signature: Annotated[
+        str, Header(alias="Stripe-Signature", description="`t=…,v1=…`", max_length=2_000)
+    ] = "",
 ) -> Response:
     """The signature is verified before anything is looked at. An event about nothing of ours is thanked for, not kept."""
     if opened.webhook_secret is None:

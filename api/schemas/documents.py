@@ -62,7 +62,7 @@ def kept(schema: Schema, title: str, example: Mapping[str, object], **more: Sche
 
 
 def page_of(schema: Schema) -> Schema:
-    return document({"data": list_of(schema), "next": TEXT_OR_NULL})
+    return document({"data": list_of(schema), "next": {**TEXT_OR_NULL, "examples": [None]}})
 
 
 def _object(value: object) -> dict[str, Any]:

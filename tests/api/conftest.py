@@ -1,4 +1,6 @@
-"""A client of the API, in the process of the test: the real application on a real database."""
+"""A client of the API, in the process of the test: the real application on a real database, and every response held
+against the OpenAPI document.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,6 +24,7 @@ from providers.payments.sandbox.remote import SandboxRemote
 from providers.payments.sandbox.serve import serving_in_thread
 from providers.payments.stripe import StripePayments
 from tests import servers
+from tests.api import conformance
 from tests.conftest import fresh_environment
 from worker import working
 
@@ -88,7 +91,11 @@ class Desk:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(
-            transport=transport, base_url="http://weir.test", headers=headers, **options
+            transport=transport,
+            base_url="http://weir.test",
+            headers=headers,
+            event_hooks={"response": [conformance.check]},
+            **options,
         )
 
     @asynccontextmanager

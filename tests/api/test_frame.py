@@ -3,17 +3,23 @@
 import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.auth import Caller, RequestName
+from api.connections import Connections
 from api.doorway import LARGEST_BODY
 from db.idempotency import KeptAnswer, claim, keep
+from db.ids import new_id
 from db.keys import ApiKey
 from db.session import Database
-from db.tenants import Environment
+from db.tenants import Environment, open_environment, open_tenant
 from tests.api.conftest import Desk
 
 KEYS = "/v1/api-keys"
@@ -249,3 +255,57 @@ async def test_it_is_alive_and_ready(desk: Desk) -> None:
         assert (await anyone.get("/healthz")).json() == {"status": "ok"}
         ready = (await anyone.get("/readyz")).json()
     assert ready["checks"] == {"database": "ok", "migrations": "ok", "temporal": "ok"}
+
+
+async def test_there_are_no_test_clocks_where_time_is_real(desk: Desk) -> None:
+    async with desk.database.registry() as connection:
+        tenant = await open_tenant(connection, new_id("ten"), "Tenant of a test")
+        live = await open_environment(connection, tenant.id, "live")
+    clock = {"now": "2026-01-01T00:00:00Z"}
+    async with desk.client(await desk.key(live, "admin")) as client:
+        assert (await client.post("/v1/test-clocks", json=clock)).status_code == 403
+        assert (await client.post("/v1/test-clocks/clk_1/advance", json=clock)).status_code == 403
+
+
+class Away:
+    """Temporal's client, when nobody answers any more."""
+
+    @property
+    def service_client(self) -> "Away":
+        return self
+
+    async def check_health(self, **_: object) -> bool:
+        raise RPCError("nobody is there", RPCStatusCode.UNAVAILABLE, b"")
+
+    async def start_workflow(self, *_: object, **__: object) -> None:
+        await self.check_health()
+
+
+async def test_where_temporal_is_away_what_was_asked_is_kept_for_later(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    opened: Connections = app.state.connections
+    app.state.connections = Connections(opened.database, cast(Client, Away()), None)
+    ready = await client.get("/readyz")
+    assert (ready.status_code, "temporal" in ready.json()["detail"]) == (503, True)
+    await client.post("/v1/customers", json={"key": "acme"})
+    interval = {"interval": {"unit": "month"}, "currency": "USD"}
+    await client.post("/v1/plans", json={"key": "pro", **interval})
+    asked = await client.post("/v1/subscriptions", json={"customer": "acme", "plan": "pro"})
+    assert (asked.status_code, asked.headers["retry-after"]) == (503, "1")
+    assert asked.json()["detail"] == "What we depend on does not answer: try again."
+    listed = (await client.get("/v1/subscriptions")).json()["data"]
+    assert [subscription["status"] for subscription in listed] == ["scheduled"]
+
+
+async def test_where_the_database_is_away_nothing_is_told_of_it(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    opened: Connections = app.state.connections
+    away = Database("postgresql://weir:secret@127.0.0.1:1/weir")
+    app.state.connections = Connections(away, opened.temporal, None)
+    for path in ("/v1/customers", "/readyz"):
+        response = await client.get(path)
+        assert response.status_code == 503
+        assert "secret" not in response.text
+    await away.close()

@@ -299,3 +299,39 @@ async def test_a_clock_goes_forward_only(shop: Shop) -> None:
     await shop.advance(FEBRUARY, "before")
     response = await shop.client.post(f"/v1/test-clocks/{shop.clock}/advance", json={"to": JANUARY})
     assert response.json()["errors"][0]["path"] == "to"
+
+
+async def test_an_invoice_is_settled_by_hand(shop: Shop, sandbox: SandboxRemote) -> None:
+    customer = await shop.get("customers/acme")
+    await sandbox.script(customer["id"], ["declined:insufficient_funds"])
+    for key in ("s1", "s2", "s3"):
+        await shop.subscribe(key=key)
+    await shop.advance(JANUARY)
+    one, two, three = [invoice["number"] for invoice in await shop.listed("invoices")]
+    assert (await shop.post(f"invoices/{one}/void"))["status"] == "void"
+    assert (await shop.post(f"invoices/{two}/mark-paid"))["status"] == "paid"
+    assert (await shop.post(f"invoices/{three}/mark-uncollectible"))["status"] == "uncollectible"
+    again = await shop.post(f"invoices/{one}/void")
+    assert (again["status"], again["amount_paid"]) == ("void", "0.00")
+    refused = await shop.post(f"invoices/{one}/mark-paid", status=409)
+    assert refused["detail"] == f"{one} is void"
+    assert (await shop.post(f"invoices/{two}/pay", status=409))["detail"] == f"{two} is paid"
+    await sandbox.script(customer["id"], ["succeeded"])
+    paid = await shop.post(f"invoices/{three}/pay")
+    assert [invoice["status"] for invoice in paid["invoices"]] == ["paid"]
+    await shop.advance("2026-01-31T00:00:00Z")
+    attempts = await shop.listed("payments")
+    assert [attempt["status"] for attempt in attempts] == ["failed"] * 3 + ["succeeded"]
+
+
+async def test_an_invoice_that_credits_have_paid_is_not_voided(
+    shop: Shop, sandbox: SandboxRemote
+) -> None:
+    customer = await shop.get("customers/acme")
+    await sandbox.script(customer["id"], ["declined:insufficient_funds"])
+    credit = {"customer": "acme", "amount": "5", "currency": "USD", "kind": "prepaid"}
+    await shop.post("credit-grants", credit)
+    await shop.subscribe()
+    await shop.advance(JANUARY)
+    refused = await shop.post("invoices/INV-000001/void", status=409)
+    assert refused["detail"] == "credits have paid of INV-000001: it cannot be voided"
