@@ -1,0 +1,1 @@
+"""Reproducible measurements, each a ratio against a yardstick taken in the same run."""
