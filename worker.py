@@ -29,6 +29,7 @@ from workflows.clock import TestClockWorkflow
 from workflows.collection import CollectionWorkflow, RefundWorkflow
 from workflows.credits import GrantWorkflow, TopUpWorkflow
 from workflows.handles import TASK_QUEUE, RunningLives
+from workflows.late_usage import LateUsageWorkflow
 from workflows.life import long_steps
 from workflows.paying import PayWorkflow
 from workflows.relay import RelayWorkflow
@@ -42,6 +43,7 @@ WORKFLOWS = (
     RefundWorkflow,
     GrantWorkflow,
     TopUpWorkflow,
+    LateUsageWorkflow,
     PayWorkflow,
     TestClockWorkflow,
     RelayWorkflow,
@@ -106,6 +108,8 @@ async def working(
         activities=[
             billing.begin,
             billing.end_period,
+            billing.end_day,
+            billing.charge_usage,
             billing.carry_out,
             billing.expire_grant,
             collecting.attempt_payment,

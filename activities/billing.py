@@ -10,7 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.recording import record_outcome
-from activities.steps import Begin, CarryOut, EndPeriod, ExpireGrant, SendRefund, Steps, Turn
+from activities.steps import (
+    Arrival,
+    Begin,
+    CarryOut,
+    ChargeUsage,
+    EndDay,
+    EndPeriod,
+    ExpireGrant,
+    SendRefund,
+    Steps,
+    Turn,
+)
 from db import timeline
 from db.credits import end_grant, find_grant
 from db.facts import measure, with_money
@@ -19,7 +30,7 @@ from db.outbox import announce
 from db.requests import answer_request
 from db.session import Database
 from db.subscriptions import state_of
-from domain import ledger, lifecycle
+from domain import arrivals, ledger, lifecycle
 from domain.account import BilledUsage, Facts, Outcome
 from domain.codec import from_plain, to_plain
 from domain.commands import Request
@@ -75,6 +86,24 @@ class BillingSteps(Steps):
         return await self._take(ending, "period_end", lifecycle.end_period)
 
     @activity.defn
+    async def end_day(self, step: EndDay) -> Turn:
+        ending = Taking(f"day:{written(step.at)}", "day_ended", step.subscription, step.at)
+        return await self._take(ending, "advance_usage", arrivals.day_ended)
+
+    @activity.defn
+    async def charge_usage(self, step: ChargeUsage) -> Turn:
+        arrival = step.arrival
+        living = step.subscription or await self._known(arrival)
+
+        def decide(facts: Facts, subscription: Subscription, at: datetime) -> Outcome:
+            return arrivals.usage_arrived(facts, subscription, at, arrival.event)
+
+        name = f"usage:{arrival.transaction}"
+        charging = Taking(name, "usage_charged", living, step.at)
+        kind = arrivals.kind_of_arrival(living)
+        return await self._take(charging, kind, decide, until=arrival.transaction + 1)
+
+    @activity.defn
     async def carry_out(self, step: CarryOut) -> Turn:
         living, request = step.subscription, step.request
         name, command = f"request:{request.id}", request.command
@@ -105,19 +134,31 @@ class BillingSteps(Steps):
             watching = lifecycle.grant_expired(living, grant)
             return await _record(connection, expiring, Outcome(watching, transactions=expired))
 
-    async def _take(self, taking: Taking, kind: lifecycle.Step, decide: Decision) -> Turn:
+    async def _known(self, arrival: Arrival) -> Subscription:
+        async with self.database.transaction(arrival.environment) as connection:
+            return await state_of(connection, arrival.subscription)
+
+    async def _take(
+        self,
+        taking: Taking,
+        kind: lifecycle.Step,
+        decide: Decision,
+        until: int | None = None,
+    ) -> Turn:
         """Measure what was used, then decide and record in one transaction that has the customer's money alone."""
         living = taking.subscription
         async with self.database.transaction(living.environment) as connection:
             if turn := await _taken_before(connection, taking):
                 return turn
-        measured = await measure(self.database, living, kind, taking.at)
+        measured = await measure(self.database, living, kind, taking.at, until)
         async with self.database.transaction(living.environment) as connection:
             await lock_customer(connection, living.customer)
             if turn := await _taken_before(connection, taking):
                 return turn
             facts = await with_money(connection, measured.facts, living)
             outcome = decide(facts, living, taking.at)
+            if outcome == Outcome(living):
+                return Turn(living)  # nothing to write down: to repeat it is to do nothing again
             return await _record(connection, taking, outcome, measured.cut_off, facts.billed)
 
 

@@ -1,16 +1,23 @@
 """Moving a test clock: everyone on it does what is due, one after the other, as they would have in real time."""
 
+import asyncio
+from contextlib import suppress
+
 from temporalio import activity
 
+from activities.arriving import tell_of_arrivals
 from activities.lives import Lives
+from activities.signs_of_life import signs_of_life
 from activities.steps import AdvanceClock, Moment, Steps
-from db.clocks import DueLife, clock_has_arrived, move_clock, next_life
+from db.clocks import DueLife, clock_has_arrived, find_clock, move_clock, next_life
 from db.session import Database
-from domain.errors import Corrupt
+from db.usage_horizon import wait_for_horizon
+from domain.errors import Corrupt, NotFound
 from domain.subscription import Phase
 
 # A life that does not go on although it was told to this often is stuck.
 TRIES = 20
+PAUSE_SECONDS = 0.05
 
 
 class ClockSteps(Steps):
@@ -20,20 +27,39 @@ class ClockSteps(Steps):
 
     @activity.defn
     async def advance_clock(self, step: AdvanceClock) -> None:
+        async with signs_of_life():
+            await self._advance(step)
+
+    async def _advance(self, step: AdvanceClock) -> None:
         """The rows say who acts next, and every step writes down what is due after it in its own transaction: so a
         crash anywhere in here loses nothing, and to repeat it is to go on.
         """
+        await self._charge_what_arrived(step)
         before, tries = None, 0
         while life := await self._next(step):
             tries = tries + 1 if life == before else 0
             if tries > TRIES:
                 raise Corrupt(f"{life.workflow} does not go on, although it is due at {life.at}")
-            activity.heartbeat(life.at.isoformat())
-            await self.lives.advance(life.workflow, Moment(life.at, Phase(life.phase)))
+            await asyncio.sleep(tries * PAUSE_SECONDS)
+            await self._let_go_on(life.workflow, Moment(life.at, Phase(life.phase)))
             before = life
         async with self.database.transaction(step.environment) as connection:
             await move_clock(connection, step.clock, step.to.at, int(step.to.phase))
             await clock_has_arrived(connection, step.clock)
+
+    async def _charge_what_arrived(self, step: AdvanceClock) -> None:
+        """Usage that does not wait for a period's end, while the clock still shows when it arrived."""
+        environment, clock = step.environment, step.clock
+        await wait_for_horizon(self.database)
+        async with self.database.transaction(environment) as connection:
+            now = (await find_clock(connection, clock)).now
+        told = await tell_of_arrivals(self.database, self.lives, environment, clock, now)
+        for workflow in dict.fromkeys(told):
+            await self._let_go_on(workflow, Moment(now, Phase.ARRIVED))
+
+    async def _let_go_on(self, workflow: str, to: Moment) -> None:
+        with suppress(NotFound):  # it has just ended, or is about to begin: the rows tell
+            await self.lives.advance(workflow, to)
 
     async def _next(self, step: AdvanceClock) -> DueLife | None:
         """Who is to act next, with the clock moved to the moment of it."""

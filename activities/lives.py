@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from activities.steps import CustomerActed, GrantLife, Moment, Pay, TopUp
+from activities.steps import Arrival, CustomerActed, GrantLife, Moment, Pay, TopUp
 from domain.commands import Request
 from domain.dunning import Collection
 from domain.subscription import Subscription
@@ -21,6 +21,9 @@ class Lives(Protocol):
     async def top_up(self, asked: TopUp) -> object: ...
 
     async def pay(self, asked: Pay) -> object: ...
+
+    async def usage_arrived(self, arrival: Arrival, is_over: bool) -> str:
+        """Tell a subscription, or where that is over a life of its own, of usage to charge; the workflow told."""
 
     async def watch_grant(self, grant: GrantLife) -> None: ...
 

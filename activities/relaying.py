@@ -6,6 +6,7 @@ from typing import Literal, assert_never
 
 from temporalio import activity
 
+from activities.arriving import tell_of_arrivals
 from activities.lives import Lives
 from activities.signs_of_life import signs_of_life
 from activities.steps import GrantLife, Pay, Relay, Steps, TopUp
@@ -45,7 +46,15 @@ class RelaySteps(Steps):
         """Send on what waits in every environment; how much that was."""
         async with self.database.registry() as connection:
             environments = [each.id for each in await list_environments(connection)]
-        return sum([await self._relay_in(each, grace_seconds) for each in environments])
+        return sum([await self._relay_safely(each, grace_seconds) for each in environments])
+
+    async def _relay_safely(self, environment: str, grace_seconds: int) -> int:
+        """What is wrong in one environment holds up no other."""
+        try:
+            return await self._relay_in(environment, grace_seconds)
+        except Exception:
+            activity.logger.exception("nothing is relayed in %s for now", environment)
+            return 0
 
     async def _relay_in(self, environment: str, grace_seconds: int) -> int:
         async with self.database.transaction(environment) as connection:
@@ -55,7 +64,8 @@ class RelaySteps(Steps):
             await self._send(environment, asked)
         for event in events:
             await self._pass_on(environment, event)
-        return len(requests) + len(events)
+        told = await tell_of_arrivals(self.database, self.lives, environment)
+        return len(requests) + len(events) + len(told)
 
     async def _send(self, environment: str, asked: Asked) -> None:
         """Once more. What is refused is answered so; where nobody answers, it waits for the next round."""

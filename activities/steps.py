@@ -37,6 +37,37 @@ class EndPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class EndDay:
+    """The end of a day in which usage was gathered."""
+
+    subscription: Subscription
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Usage that a subscription charges as it arrives, or that came after its final invoice: the events of one
+    transaction of the usage log, the last of which is `event`. `at` is given on a test clock.
+    """
+
+    environment: str
+    subscription: str
+    transaction: int
+    event: str
+    at: datetime | None = None
+    test_clock: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeUsage:
+    """`subscription` is None where its life is over, and only the books know it."""
+
+    arrival: Arrival
+    at: datetime
+    subscription: Subscription | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CarryOut:
     subscription: Subscription
     request: Request
@@ -201,6 +232,16 @@ class Steps:
     @activity.defn
     async def end_period(self, step: EndPeriod) -> Turn:
         """Fix the cut-off, rate the period, issue its invoice with the next advance, renew or end."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def end_day(self, step: EndDay) -> Turn:
+        """Invoice what was gathered in a day of usage that is charged as it arrives."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def charge_usage(self, step: ChargeUsage) -> Turn:
+        """Charge usage that has arrived, once for each transaction of the usage log."""
         raise NotImplementedError
 
     @activity.defn

@@ -41,12 +41,18 @@ class Measured:
 
 
 async def measure(
-    database: Database, subscription: Subscription, step: lifecycle.Step, at: datetime
+    database: Database,
+    subscription: Subscription,
+    step: lifecycle.Step,
+    at: datetime,
+    until: int | None = None,
 ) -> Measured:
-    """What was used, as the decision about `step` must know it. All that was acknowledged before this call is in."""
+    """What was used, as the decision about `step` must know it. All that was acknowledged before this call is in, or,
+    with `until`, what transactions of the usage log before that one brought.
+    """
     await wait_for_horizon(database)
     async with database.transaction(subscription.environment, "REPEATABLE READ") as connection:
-        horizon = await cut_off(connection)
+        horizon = until or await cut_off(connection)
         windows = await billed_windows(connection, subscription.id)
         facts = await _catalogue(connection, subscription, step, windows)
         late = await _reached_since(connection, facts, subscription, windows, horizon)

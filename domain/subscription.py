@@ -16,7 +16,7 @@ from domain.customers import Redemption
 from domain.plans import PlanRef
 
 Status = Literal["scheduled", "trialing", "active", "paused", "cancelled"]
-Reason = Literal["start", "trial_end", "period_end", "grant_expiry"]
+Reason = Literal["start", "trial_end", "day_end", "period_end", "grant_expiry"]
 
 
 class Phase(IntEnum):
@@ -102,6 +102,7 @@ class Subscription:
     pauses: tuple[Period, ...] = ()
     paused_at: datetime | None = None
     grants: tuple[GrantTimer, ...] = ()
+    gathers_until: datetime | None = None  # the end of a day whose usage, charged as it arrives, is gathered
     environment: str = ""  # whose books it is in
     test_clock: str | None = None
     request_ids: tuple[str, ...] = ()
@@ -127,7 +128,10 @@ class Subscription:
             for timer in self.grants
         )
         boundary = self.next_boundary()
-        return expiries if boundary is None else (boundary, *expiries)
+        first = () if boundary is None else (boundary,)
+        if self.gathers_until is not None:
+            first = (Due(self.gathers_until, Phase.PERIODS, "day_end"), *first)
+        return (*first, *expiries)
 
     def next_boundary(self) -> Due | None:
         """When the life itself goes on (its start, its trial's end, its period's end), grants apart. A period's

@@ -55,7 +55,7 @@ class CollectionWorkflow(Life):
 
     @workflow.run
     async def run(self, collection: Collection) -> Collection:
-        while self.wishes or self.told or not is_over(self.collection):
+        while await self.goes_on():
             await self.wait_for_the_next_thing()
             if self.wishes:
                 await self.attempt_as_wished(self.wishes.popleft())
@@ -63,7 +63,6 @@ class CollectionWorkflow(Life):
                 await self.look_up()
             else:
                 await self.attempt_on_schedule()
-        await self.leave()
         return self.collection
 
     # What the outside tells a collection.
@@ -85,6 +84,12 @@ class CollectionWorkflow(Life):
         return self.collection
 
     # How each step of the loop is done.
+
+    async def goes_on(self) -> bool:
+        """Until it is over, everyone has an answer, and nothing more has been told meanwhile."""
+        if is_over(self.collection) and not self.wishes and not self.told:
+            await self.leave()
+        return bool(self.wishes) or self.told or not is_over(self.collection)
 
     async def wait_for_the_next_thing(self) -> None:
         self.show()

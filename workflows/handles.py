@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.steps import (
     AdvanceClock,
+    Arrival,
     CustomerActed,
     GrantLife,
     Moment,
@@ -51,6 +52,7 @@ from workflows import visibility
 from workflows.clock import TestClockWorkflow
 from workflows.collection import CollectionWorkflow
 from workflows.credits import GrantWorkflow, TopUpWorkflow
+from workflows.late_usage import LateUsageWorkflow
 from workflows.life import Life
 from workflows.paying import PayWorkflow
 from workflows.subscription import SubscriptionWorkflow
@@ -102,7 +104,7 @@ class RunningLives:
 
     async def request(self, subscription: str, request: Request) -> Mapping[str, object]:
         """Ask a subscription for something; the answer tells the invoices it brought."""
-        life = self.client.get_workflow_handle_for(SubscriptionWorkflow.run, subscription)
+        life = self.client.get_workflow_handle(subscription)
         async with self._answer():
             return await life.execute_update(SubscriptionWorkflow.request, request, id=request.id)
 
@@ -112,7 +114,7 @@ class RunningLives:
         async with self._answer():
             if subscription is None:
                 return await self._outcome(TopUpWorkflow.run, asked, name, asked.order.key)
-            life = self.client.get_workflow_handle_for(SubscriptionWorkflow.run, subscription)
+            life = self.client.get_workflow_handle(subscription)
             return await life.execute_update(SubscriptionWorkflow.top_up, asked, id=name)
 
     async def pay(self, asked: Pay) -> Paid:
@@ -156,6 +158,28 @@ class RunningLives:
         """Let a life on a test clock do what is due by a moment. Raises `Conflict` where it has given up."""
         async with self._answer():
             await self.client.get_workflow_handle(workflow).execute_update(Life.advance, to)
+
+    async def usage_arrived(self, arrival: Arrival, is_over: bool) -> str:
+        """Tell a subscription of usage to charge, or where that is over a life of its own; the workflow told."""
+        if not is_over:
+            with suppress(NotFound):  # it has ended meanwhile
+                async with self._answer():
+                    life = self.client.get_workflow_handle(arrival.subscription)
+                    await life.signal(SubscriptionWorkflow.usage_arrived, arrival)
+                    return arrival.subscription
+        name = f"late:{arrival.subscription}:{arrival.transaction}"
+        async with self._answer():
+            with suppress(WorkflowAlreadyStartedError):
+                await self.client.start_workflow(
+                    LateUsageWorkflow.run,
+                    arrival,
+                    id=name,
+                    task_queue=self.task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    static_summary=f"late usage of {arrival.subscription}",
+                )
+        return name
 
     async def customer_acted(self, collection: Collection, act: CustomerActed) -> Collection:
         """Have an invoice attempted at once, and tell what became of it. What was given up begins again."""

@@ -6,8 +6,8 @@ at each step, and when the next one is due, are pure rules of `domain`; here is 
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import assert_never
 from zlib import crc32
 
@@ -18,8 +18,11 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.steps import (
         REFUSED,
+        Arrival,
         Begin,
         CarryOut,
+        ChargeUsage,
+        EndDay,
         EndPeriod,
         ExpireGrant,
         GrantLife,
@@ -48,9 +51,9 @@ SPREAD = timedelta(minutes=10)
 
 @dataclass(slots=True)
 class Asked:
-    """A request that waits for its turn, then for being answered."""
+    """A request, or usage to charge, that waits for its turn. `answer` is what comes of it."""
 
-    request: Request
+    what: Request | Arrival
     answer: Mapping[str, object] | ApplicationError | None = None
 
 
@@ -67,15 +70,13 @@ class SubscriptionWorkflow(Life):
 
     @workflow.run
     async def run(self, subscription: Subscription) -> Subscription:
-        while self.asked or not self.subscription.is_over:
+        while await self.goes_on():
             await self.wait_for_the_next_thing()
             if due := self.what_has_come_due():
                 await self.do_what_is_due(due)
             else:
-                await self.carry_out(self.asked.popleft())
+                await self.do_what_is_asked(self.asked.popleft())
             await self.begin_a_new_run_after_each_period()
-        await self.leave_grants_to_themselves()
-        await self.leave()
         return self.subscription
 
     # What the outside may ask of a living subscription, and tell it.
@@ -112,6 +113,11 @@ class SubscriptionWorkflow(Life):
         )
 
     @workflow.signal
+    def usage_arrived(self, arrival: Arrival) -> None:
+        """There is usage that is charged as it arrives. Each transaction that brought some is charged once."""
+        self.asked.append(Asked(arrival))
+
+    @workflow.signal
     def usage(self, snapshot: UsageSnapshot) -> None:
         """How much was used so far, for whoever looks. Only a newer watermark counts."""
         if self.used is None or snapshot.watermark > self.used.watermark:
@@ -126,6 +132,12 @@ class SubscriptionWorkflow(Life):
         return self.used
 
     # How each step of the loop is done.
+
+    async def goes_on(self) -> bool:
+        """Until it is over, everyone has an answer, and nothing more has been asked meanwhile."""
+        if self.subscription.is_over and not self.asked:
+            await self.leave()
+        return bool(self.asked) or not self.subscription.is_over
 
     async def wait_for_the_next_thing(self) -> None:
         self.show()
@@ -143,6 +155,8 @@ class SubscriptionWorkflow(Life):
         match due.reason:
             case "start" | "trial_end":
                 turn = await self.perform(Steps.begin, Begin(living, due.at), why)
+            case "day_end":
+                turn = await self.perform(Steps.end_day, EndDay(living, due.at), why)
             case "period_end":
                 turn = await self.perform(Steps.end_period, EndPeriod(living, due.at), why)
             case "grant_expiry":
@@ -153,17 +167,35 @@ class SubscriptionWorkflow(Life):
         self.period_is_over = due.reason in ("trial_end", "period_end")
         await self.take_over(turn)
 
-    async def carry_out(self, asked: Asked) -> None:
-        request = asked.request
-        step = CarryOut(self.subscription, request, request.at or workflow.now())
-        why = f"{request.command.action} asked by {request.actor}"
+    async def do_what_is_asked(self, asked: Asked) -> None:
+        at = asked.what.at or workflow.now()
+        if self.subscription.is_past_its_period(at):
+            await self.close_period_before(at)
         try:
-            turn = await self.perform(Steps.carry_out, step, why, refusable=True)
+            turn = await self.perform_what_is_asked(asked.what, at)
         except ApplicationError as refusal:
             asked.answer = refusal
         else:
             await self.take_over(turn)
             asked.answer = turn.answer
+
+    async def perform_what_is_asked(self, what: Request | Arrival, at: datetime) -> Turn:
+        match what:
+            case Request():
+                why = f"{what.command.action} asked by {what.actor}"
+                step = CarryOut(self.subscription, what, at)
+                return await self.perform(Steps.carry_out, step, why, refusable=True)
+            case Arrival():
+                charge = ChargeUsage(what, at, self.subscription)
+                return await self.perform(Steps.charge_usage, charge, f"usage {what.event}")
+            case _:
+                assert_never(what)
+
+    async def close_period_before(self, at: datetime) -> None:
+        """A period that is over is closed, in its grace too, before anything else is done."""
+        due = self.subscription.next_boundary()
+        if due is not None:
+            await self.do_what_is_due(replace(due, at=min(due.at, at)))
 
     async def take_over(self, turn: Turn) -> None:
         """Go on as what the step made of us. What it set going outlives the period, and us: it runs beside us."""
@@ -172,6 +204,8 @@ class SubscriptionWorkflow(Life):
             await begin_collection(collection)
         for refund in turn.refunds:
             await begin_refund(refund)
+        if self.subscription.is_over:
+            await self.leave_grants_to_themselves()
 
     async def begin_a_new_run_after_each_period(self) -> None:
         """As soon as nobody waits for an answer here. What is asked or comes due meanwhile goes first."""
@@ -194,11 +228,11 @@ class SubscriptionWorkflow(Life):
             await begin_grant(life)
 
     def moment_of(self, due: Due | None) -> Moment | None:
-        """When we do what is due. Who asks for something then does not have to wait for our place in the spread."""
+        """When to do what is due: in real time, periods are closed at a place of their own in the spread."""
         if due is None:
             return None
         spread = SPREAD * (crc32(self.subscription.id.encode()) % 1000) / 1000
-        waits = due.reason == "period_end" and not self.asked and not self.subscription.test_clock
+        waits = due.reason == "period_end" and self.subscription.test_clock is None
         return Moment(due.at + spread if waits else due.at, due.phase)
 
     def show(self) -> None:

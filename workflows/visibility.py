@@ -34,6 +34,7 @@ NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 WAITS_FOR = {
     "start": "it starts",
     "trial_end": "the trial ends",
+    "day_end": "a day's usage is charged",
     "period_end": "the period ends",
     "grant_expiry": "a grant expires",
 }

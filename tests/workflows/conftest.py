@@ -54,6 +54,8 @@ async def staged(client: Client, steps: PaperSteps) -> AsyncIterator[Stage]:
         activities=[
             steps.begin,
             steps.end_period,
+            steps.end_day,
+            steps.charge_usage,
             steps.carry_out,
             steps.expire_grant,
             steps.end_grant,

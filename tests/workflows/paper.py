@@ -15,6 +15,8 @@ from activities.steps import (
     AttemptPayment,
     Begin,
     CarryOut,
+    ChargeUsage,
+    EndDay,
     EndPeriod,
     ExpireGrant,
     GrantLife,
@@ -27,7 +29,7 @@ from activities.steps import (
     TopUp,
     Turn,
 )
-from domain import lifecycle
+from domain import arrivals, lifecycle
 from domain.account import Facts, Outcome
 from domain.catalog import read_plan
 from domain.customers import Customer
@@ -64,6 +66,8 @@ class PaperSteps(Steps):
         self.answers = list(answers)
         self.failing: dict[str, list[Exception]] = {}
         self.word = "succeeded"
+        self.charged: list[int] = []
+        self.over: dict[str, Subscription] = {}
         self.last_period: int | None = None
         self.collections: dict[str, Collection] = {}
         self.begun = asyncio.Event()
@@ -92,6 +96,20 @@ class PaperSteps(Steps):
             ending = replace(ending, cancels_at_period_end=True)
         outcome = lifecycle.end_period(self.facts, ending, step.at)
         return await self._turn("end_period", step.at, outcome)
+
+    @activity.defn
+    async def end_day(self, step: EndDay) -> Turn:
+        return await self._turn(
+            "end_day", step.at, arrivals.day_ended(self.facts, step.subscription, step.at)
+        )
+
+    @activity.defn
+    async def charge_usage(self, step: ChargeUsage) -> Turn:
+        living = step.subscription or self.over[step.arrival.subscription]
+        if step.arrival.transaction in self.charged:
+            return Turn(living)
+        self.charged.append(step.arrival.transaction)
+        return await self._turn("charge_usage", step.at, Outcome(living))
 
     @activity.defn
     async def carry_out(self, step: CarryOut) -> Turn:
@@ -173,6 +191,8 @@ class PaperSteps(Steps):
     async def _turn(self, name: str, at: datetime, outcome: Outcome) -> Turn:
         await self._note(name, at)
         after = outcome.subscription
+        if after.is_over:
+            self.over[after.id] = after
         collections = tuple(
             begin_collection(invoice, f"inv_{invoice.name}", "env_1", after.test_clock)
             for invoice in outcome.invoices

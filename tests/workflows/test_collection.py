@@ -45,6 +45,12 @@ async def state(stage: Stage, workflow: str) -> Collection:
     return await stage.client.get_workflow_handle(workflow).query(CollectionWorkflow.state)
 
 
+async def end_of(stage: Stage, workflow: str) -> Collection:
+    handle = stage.client.get_workflow_handle(workflow, result_type=Collection)
+    ended: Collection = await handle.result()
+    return ended
+
+
 def days_of(steps: PaperSteps) -> list[int]:
     return [(step.at - ISSUED).days for step in steps.attempts]
 
@@ -104,9 +110,7 @@ async def test_what_was_given_up_begins_again_when_the_customer_acts(temporal: C
     async with staged(temporal, steps) as stage:
         workflow = await begun(stage, owed())
         await stage.lives.advance(workflow, FOR_EVER)
-        given_up: Collection = await stage.client.get_workflow_handle_for(
-            CollectionWorkflow.run, workflow
-        ).result()
+        given_up = await end_of(stage, workflow)
         act = CustomerActed("req_1", new_method=True, at=ISSUED + timedelta(days=20))
         paid = await stage.lives.customer_acted(given_up, act)
     assert (given_up.status, paid.status) == ("uncollectible", "paid")
@@ -135,9 +139,7 @@ async def test_a_customer_who_acts_on_what_is_paid_is_not_charged_again(temporal
     collection = owed()
     async with staged(temporal, steps) as stage:
         workflow = await begun(stage, collection)
-        paid: Collection = await stage.client.get_workflow_handle_for(
-            CollectionWorkflow.run, workflow
-        ).result()
+        paid = await end_of(stage, workflow)
         acted = await stage.lives.customer_acted(paid, CustomerActed("req_1", at=ISSUED))
     assert acted.status == "paid"
     assert len(steps.attempts) == 1
@@ -181,9 +183,7 @@ async def test_an_outage_is_no_decline(skipping: Client) -> None:
     steps.failing["attempt_payment"] = [Unavailable("the provider is away") for _ in range(3)]
     async with staged(skipping, steps) as stage:
         workflow = await begun(stage, owed(datetime.now(UTC), test_clock=None))
-        ended: Collection = await stage.client.get_workflow_handle_for(
-            CollectionWorkflow.run, workflow
-        ).result()
+        ended = await end_of(stage, workflow)
     assert (ended.status, ended.attempts) == ("paid", 1)
     assert {step.attempt for step in steps.attempts} == {1}
 
@@ -193,9 +193,7 @@ async def test_where_no_word_comes_the_provider_is_asked(skipping: Client) -> No
     issued = datetime.now(UTC)
     async with staged(skipping, steps) as stage:
         workflow = await begun(stage, owed(issued, test_clock=None))
-        ended: Collection = await stage.client.get_workflow_handle_for(
-            CollectionWorkflow.run, workflow
-        ).result()
+        ended = await end_of(stage, workflow)
     (asked,) = [at for step, at in steps.taken if step == "look_up_payment"]
     assert ended.status == "paid"
     assert asked - steps.attempts[0].at >= ASK_AGAIN
@@ -209,9 +207,7 @@ async def test_an_attempt_that_gives_up_waits_for_an_operator(temporal: Client) 
         with pytest.raises(Exception, match="nobody knows"):
             await stage.lives.advance(workflow, FOR_EVER)
         await stage.lives.retry(workflow)
-        ended: Collection = await stage.client.get_workflow_handle_for(
-            CollectionWorkflow.run, workflow
-        ).result()
+        ended = await end_of(stage, workflow)
     assert (ended.status, ended.attempts) == ("paid", 1)
 
 

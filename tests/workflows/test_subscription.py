@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities.steps import Moment, TopUp, UsageSnapshot
+from activities.steps import Arrival, Moment, TopUp, UsageSnapshot
 from db.ids import new_id
 from domain.commands import Cancel, Pause, Request, Resume
 from domain.credits import TopUpOrder
@@ -174,6 +174,43 @@ async def test_a_step_that_gives_up_waits_for_an_operator(temporal: Client) -> N
         after = (await handle.describe()).typed_search_attributes.get(NEEDS_ATTENTION)
     assert (noticed, after) == (True, False)
     assert ("end_period", FEBRUARY) in steps.taken
+
+
+async def test_usage_that_arrives_is_charged_once_for_each_transaction(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        for transaction in (7, 8, 7):
+            arrival = Arrival("env_1", life, transaction, f"e{transaction}", JANUARY, "clk")
+            assert await stage.lives.usage_arrived(arrival, is_over=False) == life
+        await stage.lives.advance(life, Moment(JANUARY, Phase.ARRIVED))
+    assert stage.steps.charged == [7, 8]
+
+
+async def test_usage_that_arrives_after_the_end_has_a_life_of_its_own(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        await stage.lives.request(life, asked(Cancel("immediately"), JANUARY))
+        await temporal.get_workflow_handle(life).result()
+        arrival = Arrival("env_1", life, 9, "e9", JANUARY, "clk")
+        told = await stage.lives.usage_arrived(arrival, is_over=False)
+        assert await stage.lives.usage_arrived(arrival, is_over=True) == told != life
+        await temporal.get_workflow_handle(told).result()
+    assert stage.steps.charged == [9]
+
+
+async def test_a_period_in_its_grace_is_closed_before_anything_is_done(temporal: Client) -> None:
+    """Its invoice would come three days later; a request does not wait so long."""
+    grace = {**PRO, "invoice_grace": {"unit": "day", "count": 3}}
+    async with staged(temporal, PaperSteps(grace)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        assert ("end_period", FEBRUARY) not in stage.steps.taken
+        after = FEBRUARY + timedelta(days=1)
+        await stage.lives.request(life, asked(Pause(), after))
+        state = await stage.state(life)
+    billing = [step for step in stage.steps.taken if step[0] != "attempt_payment"]
+    assert billing[1:] == [("end_period", after), ("pause", after)]
+    assert (state.status, state.period_index) == ("paused", 1)
 
 
 async def test_only_a_newer_snapshot_of_usage_counts(temporal: Client) -> None:

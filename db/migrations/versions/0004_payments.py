@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.execute(KEEP_PAYMENTS)
     op.execute(COLLECTIONS + protect("collections"))
     op.execute(TOP_UPS + protect("top_ups", READ_AND_ADD) + refuse_changes("top_ups"))
+    op.execute(ARRIVALS + protect("usage_arrivals"))
     op.execute(PROVIDER_EVENTS)
     op.execute(protect("provider_events", "SELECT, INSERT, UPDATE (handled_at)"))
 
@@ -101,6 +102,17 @@ TOP_UPS = """
         PRIMARY KEY (environment_id, request_id),
         UNIQUE (environment_id, invoice_id),
         FOREIGN KEY (environment_id, invoice_id) REFERENCES invoices (environment_id, id)
+    );
+"""
+
+# Up to where the usage log has been looked through for usage that is charged as it arrives: in real time (clock ''),
+# and on each test clock.
+ARRIVALS = """
+    CREATE TABLE usage_arrivals (
+        environment_id text NOT NULL REFERENCES environments (id),
+        clock text NOT NULL,
+        watermark xid8 NOT NULL,
+        PRIMARY KEY (environment_id, clock)
     );
 """
 
