@@ -123,7 +123,7 @@ def _plan_credit(subscription: Subscription, plan: Plan, credit: PlanCredit, at:
     if credit.expires_after is not None:
         expires_at = add_interval(start, credit.expires_after, subscription.timezone)
     return Grant(
-        id=f"credit:{subscription.id}:{credit.key}:{written(start)}",
+        id=f"credit:{subscription.id}:{plan.key}:{credit.key}:{written(start)}",
         key=credit.key,
         customer=subscription.customer,
         kind="promotional",

@@ -181,6 +181,8 @@ def _read_usage(value: object) -> Action:
     )
     if fields.has("times") and not fields.has("every"):
         fields.refuse("every", "is required where there is times")
+    if fields.has("id") and action.times not in (None, 1):
+        fields.refuse("id", "is of one event: without it, each repetition has its own")
     fields.done()
     return action
 

@@ -116,17 +116,15 @@ def _use(world: World, entry: Entry, action: actions.Usage) -> None:
         subscription=action.subscription,
         arrival=books.usage.arrivals,
     )
-    meters = books.usage.accept(event, has_time=action.time is not None)
+    meters = books.usage.accept(event)
     if meters is not None:
         books.reach(event, meters)
         world.used(event.customer, event.subscription, event.id, entry.at)
 
 
 def _event_id(entry: Entry, action: actions.Usage) -> str:
-    """The id that the file gives, told apart where the entry repeats; or one of the entry's place in it."""
-    if action.id is None:
-        return f"event:{entry.number}:{entry.repetition}"
-    return f"{action.id}:{entry.repetition}" if entry.repetition else action.id
+    """The id that the file gives, or one of the entry's place in it."""
+    return action.id or f"event:{entry.number}:{entry.repetition}"
 
 
 def _grant(world: World, order: GrantOrder, at: datetime) -> None:

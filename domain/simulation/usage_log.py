@@ -2,8 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from domain.account import Need
@@ -40,15 +39,14 @@ class UsageLog:
         """How many events were accepted so far."""
         return len(self._events)
 
-    def accept(self, event: UsageEvent, has_time: bool) -> list[str] | None:
-        """Keep an event, and tell which meters measure it; None where it is there already. `has_time` tells whether
-        it came with a time of its own.
+    def accept(self, event: UsageEvent) -> list[str] | None:
+        """Keep an event, and tell which meters measure it; None where it is there already.
 
         Raises Conflict for an id that another content has, and Invalid for what a meter cannot read.
         """
         known = self._events.get(event.id)
         if known is not None:
-            _require_same(known, event, has_time)
+            _require_same(known, event)
             return None
         measured = [
             (meter.key, found)
@@ -90,9 +88,7 @@ class UsageLog:
                 yield series[index].measure
 
 
-def _require_same(known: UsageEvent, event: UsageEvent, has_time: bool) -> None:
-    """The same content, whatever the time at which one without a time of its own is sent again."""
-    time: datetime = event.time if has_time else known.time
-    same = (known.event_name, known.customer, known.time, known.properties, known.subscription)
-    if same != (event.event_name, event.customer, time, event.properties, event.subscription):
+def _require_same(known: UsageEvent, event: UsageEvent) -> None:
+    """The same content, whenever it arrives; an event that was sent without a time happened when it was sent."""
+    if replace(event, arrival=known.arrival) != known:
         raise Conflict(f"the event {event.id} was sent before with another content")
