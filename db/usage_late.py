@@ -50,8 +50,11 @@ _LATE = text("""
             AND k.last_tx >= c.cutoff
             AND (CAST(:subscription AS text) IS NULL OR k.subscription_id IN ('', :subscription))
     ) OR EXISTS (
-        SELECT FROM edges s JOIN usage_events e ON e.time >= s.start AND e.time < s.stop
-        WHERE s.place = c.place AND e.customer_id = :customer AND e.event_name = c.event_name
+        SELECT FROM edges s CROSS JOIN LATERAL (
+            SELECT * FROM usage_events
+            WHERE customer_id = :customer AND time >= s.start AND time < s.stop OFFSET 0
+        ) e
+        WHERE s.place = c.place AND e.event_name = c.event_name
             AND e.tx >= c.cutoff AND e.tx < CAST(CAST(:until AS text) AS xid8)
             AND (CAST(:subscription AS text) IS NULL
                 OR coalesce(e.subscription_id, :subscription) = :subscription)
