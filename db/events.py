@@ -16,7 +16,6 @@ from domain.metering.events import UsageEvent
 from domain.metering.incoming import IncomingEvent
 from domain.metering.measuring import measure
 from domain.metering.meter import Meter
-from domain.reading import written
 
 FINGERPRINT_BYTES = 16
 TAKEN = Fault("id", "conflict: this id was already used for an event with other content")
@@ -54,14 +53,24 @@ class _Candidate:
     fault: Fault | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What an id stands for."""
+
+    fingerprint: bytes
+    time: datetime
+
+
 # Rows go in as one JSON text each: reading it there is quicker than writing arrays here.
 _ADD_KEYS = text("""
-    INSERT INTO usage_event_keys (environment_id, event_id, fingerprint)
-    SELECT :environment, id, decode(fingerprint, 'hex')
-    FROM json_to_recordset(CAST(:keys AS json)) AS sent (id text, fingerprint text)
+    INSERT INTO usage_event_keys (environment_id, event_id, fingerprint, time)
+    SELECT :environment, id, decode(fingerprint, 'hex'), time
+    FROM json_to_recordset(CAST(:keys AS json)) AS sent (id text, fingerprint text, time timestamptz)
     ON CONFLICT DO NOTHING RETURNING event_id
 """)
-_KEYS = text("SELECT event_id, fingerprint FROM usage_event_keys WHERE event_id = ANY(:ids)")
+_KEYS = text("""
+    SELECT event_id, fingerprint, time FROM usage_event_keys WHERE event_id = ANY(:ids)
+""")
 _MAKE_PARTITIONS = text(
     "SELECT make_usage_partition(month) FROM unnest(CAST(:months AS date[])) AS month"
 )
@@ -96,15 +105,11 @@ async def ingest(
 
     added = {c.index for c in firsts if c.event.id in new}
     others = [c for c in candidates if c.index not in added]
-    kept = await _fingerprints(connection, {c.event.id for c in others})
-    duplicates = [c for c in others if kept.get(c.event.id) == c.fingerprint]
-    refused = [
-        _rejected(c.index, c.event, c.fault or TAKEN)
-        for c in others
-        if kept.get(c.event.id) != c.fingerprint
-    ]
-    rejected = sorted((*strangers, *refused), key=lambda rejection: rejection.index)
-    return Ingested(len(added), len(duplicates), tuple(rejected))
+    kept = await _kept_contents(connection, {c.event.id for c in others})
+    refused = [c for c in others if not _is_same(c, kept.get(c.event.id))]
+    rejected = [*strangers, *(_rejected(c.index, c.event, c.fault or TAKEN) for c in refused)]
+    rejected.sort(key=lambda rejection: rejection.index)
+    return Ingested(len(added), len(others) - len(refused), tuple(rejected))
 
 
 async def _strict_meters(
@@ -164,12 +169,19 @@ def _fault_of(event: IncomingEvent, meters: Sequence[Meter], now: datetime) -> F
 
 
 def _fingerprint(event: IncomingEvent, owner: Owner, properties: str) -> bytes:
-    """What makes two sendings the same event: all that was sent. A time that was left out stays left out, so that
-    sending again is no conflict.
-    """
-    time = None if event.time is None else written(event.time)
-    sent = (event.event_name, owner.customer.id, owner.subscription, time, properties)
+    """All that was sent but for the time: two sendings of one id with the same are the same event."""
+    sent = (event.event_name, owner.customer.id, owner.subscription, properties)
     return blake2b(_canonical(sent).encode(), digest_size=FINGERPRINT_BYTES).digest()
+
+
+def _is_same(candidate: _Candidate, kept: _Content | None) -> bool:
+    """Whether the event that was kept under an id is this one. One that is sent again without a time by the world's
+    clock is, since there no two sendings are at the same time; on a test clock, time stands still between steps.
+    """
+    if kept is None or kept.fingerprint != candidate.fingerprint:
+        return False
+    untimed = candidate.event.time is None and candidate.owner.customer.clock is None
+    return untimed or kept.time == candidate.time
 
 
 def _first_good_of_each_id(candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -187,7 +199,14 @@ async def _add_keys(
     if not candidates:
         return ()
     ordered = sorted(candidates, key=lambda candidate: candidate.event.id)
-    keys = [{"id": c.event.id, "fingerprint": c.fingerprint.hex()} for c in ordered]
+    keys = [
+        {
+            "id": candidate.event.id,
+            "fingerprint": candidate.fingerprint.hex(),
+            "time": candidate.time.isoformat(),
+        }
+        for candidate in ordered
+    ]
     rows = await connection.execute(
         _ADD_KEYS, {"environment": environment, "keys": _canonical(keys)}
     )
@@ -223,11 +242,13 @@ def _row(place: int, candidate: _Candidate) -> Mapping[str, object]:
     }
 
 
-async def _fingerprints(connection: AsyncConnection, ids: Collection[str]) -> Mapping[str, bytes]:
+async def _kept_contents(
+    connection: AsyncConnection, ids: Collection[str]
+) -> Mapping[str, _Content]:
     if not ids:
         return {}
     rows = await connection.execute(_KEYS, {"ids": sorted(ids)})
-    return {row[0]: bytes(row[1]) for row in rows}
+    return {row.event_id: _Content(bytes(row.fingerprint), row.time) for row in rows}
 
 
 def _rejected(index: int, event: IncomingEvent, fault: Fault) -> RejectedEvent:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from db.session import Database
 from db.tenants import Environment
 from domain.metering.incoming import IncomingEvent
-from domain.reading import instant
+from domain.reading import instant, written
 from tests.usage_world import TOKENS, add_clock, add_customer, add_meter, an_event, send
 
 WRITERS = 20
@@ -71,11 +71,10 @@ async def test_sending_again_is_no_error_and_adds_nothing(
         an_event("e1", properties={"tokens": "11"}),
         an_event("e1", properties={"tokens": 10}),
         an_event("e1", time="2026-03-01T00:00:00Z"),
-        an_event("e1", time=None),
         an_event("e1", event_name="other"),
         an_event("e1", customer="globex"),
     ],
-    ids=["value", "type", "time", "no time", "name", "customer"],
+    ids=["value", "type", "time", "name", "customer"],
 )
 async def test_an_id_stands_for_one_content_for_ever(
     database: Database, environment: Environment, acme: str, other: IncomingEvent
@@ -177,6 +176,14 @@ async def test_an_event_without_a_time_happens_when_the_customers_clock_says(
     on_clock, real = await log(database, environment)
     assert on_clock.time == now
     assert real.time != now
+
+    timed = an_event("e1", time=written(now))
+    assert (await send(database, environment.id, [timed])).duplicates == 1
+    async with database.transaction(environment.id) as connection:
+        await connection.execute(text("UPDATE test_clocks SET now = now + interval '1 second'"))
+    later = await send(database, environment.id, untimed)
+    assert [rejected.id for rejected in later.rejected] == ["e1"]  # it is another time there
+    assert later.duplicates == 1
 
 
 async def test_any_time_is_kept(database: Database, environment: Environment, acme: str) -> None:

@@ -93,6 +93,7 @@ EVENT_KEYS = """
         environment_id text NOT NULL,
         event_id text NOT NULL,
         fingerprint bytea NOT NULL,
+        time timestamptz NOT NULL,
         PRIMARY KEY (environment_id, event_id)
     );
 """
