@@ -20,7 +20,7 @@ from activities.errors import TranslateErrors
 from activities.paying import PayingSteps
 from activities.relaying import RelaySteps
 from activities.steps import PumpUsage
-from activities.usage import UsageSteps
+from activities.usage import SIGNAL_WINDOW, UsageSteps
 from db.session import Database
 from domain.errors import Unavailable
 from providers.payments.port import PaymentProvider
@@ -78,6 +78,8 @@ class Settings(Protocol):
     def stripe_api_key(self) -> str | None: ...
     @property
     def stripe_api_base(self) -> str | None: ...
+    @property
+    def usage_signal_window(self) -> timedelta: ...
 
 
 async def run(settings: Settings) -> None:
@@ -88,14 +90,21 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await database.check_role()
         client = await _connect(settings.temporal)
-        await stack.enter_async_context(working(client, database, provider))
+        window = settings.usage_signal_window
+        await stack.enter_async_context(
+            working(client, database, provider, usage_signal_window=window)
+        )
         await begin_errands(client)
         await asyncio.Event().wait()
 
 
 @asynccontextmanager
 async def working(
-    client: Client, database: Database, provider: PaymentProvider, task_queue: str = TASK_QUEUE
+    client: Client,
+    database: Database,
+    provider: PaymentProvider,
+    task_queue: str = TASK_QUEUE,
+    usage_signal_window: timedelta = SIGNAL_WINDOW,
 ) -> AsyncIterator[None]:
     """Work while the block runs. `client` must speak the wire's data converter."""
     lives = RunningLives(client, task_queue)
@@ -118,7 +127,6 @@ async def working(
             credits.end_grant,
             credits.top_up,
             paying.attach_payment_method,
-            UsageSteps(database, client).pump_usage,
         ],
         interceptors=[TranslateErrors()],
         workflow_runner=RUNNER,
@@ -132,6 +140,7 @@ async def working(
         activities=[
             ClockSteps(database, lives).advance_clock,
             RelaySteps(database, lives).relay,
+            UsageSteps(database, client, usage_signal_window).pump_usage,
             paying.attempt_unpaid,
         ],
         interceptors=[TranslateErrors()],

@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.signs_of_life import signs_of_life
 from activities.steps import PumpUsage, Steps, UsageSnapshot
 from db.session import Database
 from db.subscriptions import state_of
@@ -47,12 +48,12 @@ class UsageSteps(Steps):
     @activity.defn
     async def pump_usage(self, step: PumpUsage) -> None:
         """Follow the usage log: add to rollups, move the watermark, tell subscriptions what they used."""
-        for _ in range(step.rounds):
-            if activity.is_worker_shutdown():
-                return  # the next round is another worker's
-            _show_life()
-            if not await self.pump_shard(step.shard, step.shards):
-                await asyncio.sleep(IDLE_SECONDS)
+        async with signs_of_life():
+            for _ in range(step.rounds):
+                if activity.is_worker_shutdown():
+                    return  # the next round is another worker's
+                if not await self.pump_shard(step.shard, step.shards):
+                    await asyncio.sleep(IDLE_SECONDS)
 
     async def pump_shard(self, shard: int, shards: int) -> int:
         """One round; how many events were read. What is wrong in one environment holds up no other."""
@@ -71,7 +72,6 @@ class UsageSteps(Steps):
         events = 0
         more = True
         while more:
-            _show_life()
             step = await pump_step(self.database, environment)
             events, more = events + step.events, step.more
         await self.tell_those_who_wait(environment)
@@ -81,7 +81,6 @@ class UsageSteps(Steps):
         async with self.database.transaction(environment) as connection:
             subscriptions = await waiting(connection, self.signal_window, TOLD_A_ROUND)
         for subscription in subscriptions:
-            _show_life()
             if not await self._tell(environment, subscription):
                 return
 
@@ -126,8 +125,3 @@ class UsageSteps(Steps):
         async with self.database.registry() as connection:
             found = await list_environments(connection)
         return [each.id for each in found if crc32(each.id.encode()) % shards == shard]
-
-
-def _show_life() -> None:
-    if activity.in_activity():
-        activity.heartbeat()

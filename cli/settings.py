@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.errors import Unavailable
 DIRECTORY = Path(".weir")
 RUNNING = "running.json"
 TEMPORAL_DEFAULT = "localhost:7233"
+USAGE_SIGNAL_WINDOW = timedelta(hours=1)
 
 VARIABLES = (
     "DATABASE_URL",
@@ -28,7 +30,8 @@ _TEMPORAL_IS_CHOSEN = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`database_url` is the application's role, `migration_database_url` the schema's owner; `temporal` are arguments of
-    `Client.connect`; `stripe_api_base` is None for Stripe itself.
+    `Client.connect`; `stripe_api_base` is None for Stripe itself. A subscription's workflow is told of its usage at most
+    once in a `usage_signal_window`.
     """
 
     database_url: str = field(repr=False)
@@ -37,6 +40,7 @@ class Settings:
     stripe_api_key: str | None = field(default=None, repr=False)
     stripe_api_base: str | None = None
     stripe_webhook_secret: str | None = field(default=None, repr=False)
+    usage_signal_window: timedelta = USAGE_SIGNAL_WINDOW
 
 
 def read_settings(environ: Mapping[str, str], directory: Path = DIRECTORY) -> Settings:
@@ -55,7 +59,17 @@ def read_settings(environ: Mapping[str, str], directory: Path = DIRECTORY) -> Se
         stripe_api_key=told.get("STRIPE_API_KEY"),
         stripe_api_base=told.get("STRIPE_API_BASE"),
         stripe_webhook_secret=told.get("STRIPE_WEBHOOK_SECRET"),
+        usage_signal_window=_seconds(told.get("USAGE_SIGNAL_WINDOW"), USAGE_SIGNAL_WINDOW),
     )
+
+
+def _seconds(text: str | None, default: timedelta) -> timedelta:
+    """A whole number of seconds. Raises `Unavailable`."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise Unavailable(f"USAGE_SIGNAL_WINDOW is a number of seconds, not {text}")
+    return timedelta(seconds=int(text))
 
 
 def _running(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:

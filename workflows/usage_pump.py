@@ -8,6 +8,8 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.steps import PumpUsage, Steps
 
+from workflows.life import long_steps
+
 TURNS_A_RUN = 20
 LONGEST_TURN = timedelta(hours=1)
 SIGN_OF_LIFE = timedelta(seconds=30)
@@ -23,6 +25,7 @@ class UsagePumpWorkflow:
                 Steps.pump_usage,
                 step,
                 start_to_close_timeout=LONGEST_TURN,
+                task_queue=long_steps(workflow.info().task_queue),
                 heartbeat_timeout=SIGN_OF_LIFE,
                 retry_policy=TRY_AGAIN,
                 summary=f"shard {step.shard + 1} of {step.shards}",

@@ -21,6 +21,7 @@ from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
 from tests.conftest import fresh_environment
 from tests.usage_world import TOKENS, add_customer, add_meter, add_subscription, an_event, send
+from workflows.life import long_steps
 from workflows.usage_pump import UsagePumpWorkflow
 
 AT_ONCE = timedelta(0)
@@ -189,15 +190,16 @@ async def test_the_pump_lives_as_a_workflow_and_signals_workflows(
 ) -> None:
     queue = new_id("queue")
     steps = UsageSteps(world.database, temporal_client, AT_ONCE)
-    async with Worker(
+    lives = Worker(
         temporal_client,
         task_queue=queue,
         workflows=[UsagePumpWorkflow, Listener],
-        activities=[steps.pump_usage],
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
         ),
-    ):
+    )
+    long = Worker(temporal_client, task_queue=long_steps(queue), activities=[steps.pump_usage])
+    async with lives, long:
         pump = await temporal_client.start_workflow(
             UsagePumpWorkflow.run,
             PumpUsage(shard=0, shards=1, rounds=1),
