@@ -117,8 +117,8 @@ def read_coupon(value: object, currency: str | None = None) -> Coupon:
     """
     fields = Fields(value)
     fields.nullable("name", text)
-    duration, periods = fields.optional("duration", _read_duration, _ONCE)
-    items, plans = fields.optional("scope", _read_scope, _UNLIMITED)
+    duration, periods = fields.optional("duration", _read_duration, _ONCE) or _ONCE
+    items, plans = fields.optional("scope", _read_scope, _UNLIMITED) or _UNLIMITED
     amount_off = fields.nullable("amount_off", positive)
     given = fields.nullable("currency", read_currency)
     coupon = Coupon(
