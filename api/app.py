@@ -62,15 +62,17 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 def create_app(settings: Settings) -> FastAPI:
     """The API that opens its connections when it starts and closes them when it ends."""
-    return _app(lambda: open_connections(settings))
+    return app_with(lambda: open_connections(settings))
 
 
 def app_over(connections: Connections) -> FastAPI:
     """The API on connections that its caller opened, and closes."""
-    return _app(lambda: nullcontext(connections))
+    return app_with(lambda: nullcontext(connections))
 
 
-def _app(connect: Callable[[], AbstractAsyncContextManager[Connections]]) -> FastAPI:
+def app_with(connect: Callable[[], AbstractAsyncContextManager[Connections]]) -> FastAPI:
+    """The API on what `connect` opens when it starts."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with connect() as connections:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
@@ -52,15 +53,28 @@ class ExactRequest(Request):
 
 
 class ExactRoute(APIRoute):
-    """A route whose handler gets an `ExactRequest`: `APIRouter(route_class=ExactRoute)`."""
+    """A route whose handler gets an `ExactRequest`, and no parameter that it does not know: one that is misspelt would
+    be left out in silence. `APIRouter(route_class=ExactRoute)`.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        known = set(_parameters(self.dependant))
 
         async def handle_exactly(request: Request) -> Response:
+            unknown = [name for name in request.query_params if name not in known]
+            if unknown:
+                raise Invalid(Fault(name, "is not a known parameter") for name in unknown)
             return await handle(ExactRequest(request.scope, request.receive))
 
         return handle_exactly
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    """The query parameters of a route and of all that it depends on."""
+    yield from (field.alias for field in dependant.query_params)
+    for beneath in dependant.dependencies:
+        yield from _parameters(beneath)
 
 
 def _refuse_constant(name: str) -> object:

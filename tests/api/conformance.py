@@ -31,7 +31,7 @@ async def check(response: httpx.Response) -> None:
 
 
 @cache
-def document() -> Mapping[str, Any]:
+def document() -> dict[str, Any]:
     offline = app_over(None)  # type: ignore[arg-type]  # it is only asked what it looks like
     return offline.openapi()
 

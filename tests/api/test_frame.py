@@ -150,6 +150,12 @@ async def test_lists_come_in_pages(client: httpx.AsyncClient) -> None:
     assert (await client.get(KEYS, params={"limit": 0})).json()["errors"][0]["path"] == "limit"
 
 
+async def test_a_misspelt_parameter_is_refused(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/invoices", params={"custmer": "acme"})
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"path": "custmer", "message": "is not a known parameter"}]
+
+
 # Requests that name themselves.
 
 
