@@ -172,7 +172,10 @@ async def begin_errands(client: Client, task_queue: str = TASK_QUEUE) -> None:
 def _payments(settings: Settings) -> StripePayments:
     if settings.stripe_api_key is None:
         raise Unavailable("no payment provider: set STRIPE_API_KEY, or start `weir dev` here")
-    return StripePayments(settings.stripe_api_key, address=settings.stripe_api_base)
+    sandbox = settings.stripe_api_base  # which takes every unit of a currency, other than card networks
+    return StripePayments(
+        settings.stripe_api_key, address=sandbox, to_the_last_digit=sandbox is not None
+    )
 
 
 async def _connect(arguments: Mapping[str, Any]) -> Client:

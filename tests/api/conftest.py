@@ -69,7 +69,9 @@ async def worker(
     """Somebody who leads the lives that the test's application asks for, and pays at the sandbox."""
     own = Database(database_urls["app"])
     async with (
-        StripePayments("sk_test_sandbox", address=sandbox_server) as provider,
+        StripePayments(
+            "sk_test_sandbox", address=sandbox_server, to_the_last_digit=True
+        ) as provider,
         working(temporal, own, provider, task_queue),
     ):
         yield
