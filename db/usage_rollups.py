@@ -52,21 +52,20 @@ class KeptRollups:
     windows: Sequence[Mapping[GroupKey, Rollup]]
 
 
+_text = json.JSONEncoder(separators=(",", ":")).encode
+
 # Racing pumps of one environment wait for each other before they read, so nothing is ever added twice.
 _ADD = text("""
     INSERT INTO usage_rollups AS kept (environment_id, customer_id, subscription_id, meter, hour,
         group_hash, group_key, count, last_tx, total, highest, lowest,
         latest_time, latest_arrival, latest_value)
-    SELECT :environment, customer_id, subscription_id, meter, hour, group_hash, group_key::jsonb,
-        count, last_tx::xid8, total::numeric, highest::numeric, lowest::numeric,
+    SELECT :environment, customer, subscription, meter, hour, decode(group_hash, 'hex'),
+        group_key::jsonb, count, last_tx::xid8, total::numeric, highest::numeric, lowest::numeric,
         latest_time, latest_arrival, latest_value::numeric
-    FROM unnest(CAST(:customers AS text[]), CAST(:subscriptions AS text[]), CAST(:meters AS text[]),
-        CAST(:hours AS timestamptz[]), CAST(:group_hashes AS bytea[]), CAST(:group_keys AS text[]),
-        CAST(:counts AS bigint[]), CAST(:last_txs AS text[]), CAST(:totals AS text[]),
-        CAST(:highests AS text[]), CAST(:lowests AS text[]), CAST(:latest_times AS timestamptz[]),
-        CAST(:latest_arrivals AS bigint[]), CAST(:latest_values AS text[]))
-        AS new (customer_id, subscription_id, meter, hour, group_hash, group_key, count, last_tx,
-            total, highest, lowest, latest_time, latest_arrival, latest_value)
+    FROM json_to_recordset(CAST(:rollups AS json)) AS new (customer text, subscription text,
+        meter text, hour timestamptz, group_hash text, group_key text, count bigint, last_tx text,
+        total text, highest text, lowest text,
+        latest_time timestamptz, latest_arrival bigint, latest_value text)
     ON CONFLICT (environment_id, customer_id, meter, hour, subscription_id, group_hash)
     DO UPDATE SET
         count = kept.count + excluded.count,
@@ -114,31 +113,37 @@ async def add_rollups(
     rollups = tuple(added)
     if not rollups:
         return
-    groups = [_group_text(rollup.key.group) for rollup in rollups]
-    columns = {
-        "customers": [rollup.key.customer for rollup in rollups],
-        "subscriptions": [rollup.key.subscription for rollup in rollups],
-        "meters": [rollup.key.meter for rollup in rollups],
-        "hours": [rollup.key.hour for rollup in rollups],
-        "group_hashes": [_hash(group) for group in groups],
-        "group_keys": groups,
-        "counts": [rollup.count for rollup in rollups],
-        "last_txs": [str(rollup.last_tx) for rollup in rollups],
+    rows = [_row(rollup) for rollup in rollups]
+    await connection.execute(_ADD, {"environment": environment, "rollups": _text(rows)})
+
+
+def _row(new: NewRollup) -> Mapping[str, object]:
+    key, group = new.key, _text(new.key.group)
+    row = {
+        "customer": key.customer,
+        "subscription": key.subscription,
+        "meter": key.meter,
+        "hour": key.hour.isoformat(),
+        "group_hash": _hash(group),
+        "group_key": group,
+        "count": new.count,
+        "last_tx": str(new.last_tx),
     }
-    await connection.execute(
-        _ADD, {"environment": environment, **columns, **_sums([r.sums for r in rollups])}
-    )
+    return row if new.sums is None else {**row, **_sums(new.sums)}
 
 
-def _sums(rollups: Sequence[Rollup | None]) -> dict[str, list[Any]]:
-    latest = [rollup and rollup.latest for rollup in rollups]
+def _sums(rollup: Rollup) -> Mapping[str, object]:
+    """As text that `numeric` reads exactly: what events measure always ends."""
+    if rollup.latest is None or rollup.highest is None or rollup.lowest is None:
+        raise ValueError("there is nothing to add")
+    time, arrival, value = rollup.latest
     return {
-        "totals": [rollup and _number(rollup.total) for rollup in rollups],
-        "highests": [rollup and _number(rollup.highest) for rollup in rollups],
-        "lowests": [rollup and _number(rollup.lowest) for rollup in rollups],
-        "latest_times": [last and last[0] for last in latest],
-        "latest_arrivals": [last and last[1] for last in latest],
-        "latest_values": [last and _number(last[2]) for last in latest],
+        "total": plain(rollup.total),
+        "highest": plain(rollup.highest),
+        "lowest": plain(rollup.lowest),
+        "latest_time": time.isoformat(),
+        "latest_arrival": arrival,
+        "latest_value": plain(value),
     }
 
 
@@ -178,19 +183,10 @@ def _rollup(row: Row[Any]) -> Rollup:
     )
 
 
-def _number(exact: Fraction | None) -> str | None:
-    """As text that `numeric` reads exactly: what events measure always ends."""
-    return None if exact is None else plain(exact)
-
-
-def _group_text(group: GroupKey) -> str:
-    return json.dumps(group, separators=(",", ":"))
-
-
 def _group(kept: Sequence[Sequence[str | None]]) -> GroupKey:
     return tuple((str(name), value) for name, value in kept)
 
 
-def _hash(group: str) -> bytes:
+def _hash(group: str) -> str:
     """Short enough for a key, however long the values are."""
-    return blake2b(group.encode(), digest_size=HASH_BYTES).digest()
+    return blake2b(group.encode(), digest_size=HASH_BYTES).hexdigest()
