@@ -37,6 +37,7 @@ class Attempted:
 
 SUCCEEDED = Attempted("succeeded")
 
+_ANY_CURRENCY = "USD"  # to read on where the file's own is a fault
 _ALWAYS_SUCCEEDED: tuple[Attempted, ...] = (SUCCEEDED,)
 _NO_RATES: tuple[str, ...] = ()
 
@@ -74,14 +75,15 @@ def read_scenario(value: object) -> Scenario:
     fields.nullable("description", text)
     fields.nullable("expect", lambda expected: expected)
     currency = fields.required("currency", read_currency)
+    usual = currency or _ANY_CURRENCY
     rates: dict[str, TaxRate] = fields.optional("tax_rates", _by_key(read_tax_rate), {})
     scenario = Scenario(
         name=fields.optional("name", text, ""),
         currency=currency,
         meters=fields.optional("meters", _by_key(read_meter), {}),
         features=fields.optional("features", _by_key(read_feature), {}),
-        plans=fields.optional("plans", _by_key(partial(read_plan, currency=currency)), {}),
-        coupons=fields.optional("coupons", _by_key(partial(read_coupon, currency=currency)), {}),
+        plans=fields.optional("plans", _by_key(partial(read_plan, currency=usual)), {}),
+        coupons=fields.optional("coupons", _by_key(partial(read_coupon, currency=usual)), {}),
         actors=fields.optional("customers", _by_key(partial(_read_actor, rates=rates or {})), {}),
         timeline=fields.optional("timeline", _read_timeline, ()),
         until=fields.required("until", instant),
