@@ -6,6 +6,7 @@ with a smaller one. Ranges of transactions below the horizon part the log withou
 
 import asyncio
 import time
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.session import Database
 from domain.errors import Unavailable
 
-WAIT_SECONDS = 10.0
+PATIENCE = timedelta(seconds=10)
 FIRST_LOOK_SECONDS = 0.002
 LONGEST_LOOK_SECONDS = 0.1
 
@@ -34,13 +35,13 @@ async def all_seen(connection: AsyncConnection) -> int:
     return int((await connection.execute(_SEEN)).scalar_one())
 
 
-async def wait_for_horizon(database: Database, seconds: float = WAIT_SECONDS) -> int:
+async def wait_for_horizon(database: Database, patience: timedelta = PATIENCE) -> int:
     """Wait until a cut-off that is fixed from now on has all in it that was acknowledged before this call; the horizon
     then. Raises `Unavailable`, to be tried again, where a transaction stays open that long.
     """
     async with database.registry() as connection:
         mark = int((await connection.execute(_OWN_TRANSACTION)).scalar_one())
-    deadline, pause = time.monotonic() + seconds, FIRST_LOOK_SECONDS
+    deadline, pause = time.monotonic() + patience.total_seconds(), FIRST_LOOK_SECONDS
     while (horizon := await _look(database)) <= mark:
         if time.monotonic() > deadline:
             raise Unavailable("a transaction that began before is still open in the database")

@@ -1,6 +1,7 @@
 """A closed window is late from the moment that an event of it comes after its cut-off, rolled up or not."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -121,7 +122,7 @@ async def test_the_horizon_waits_for_whoever_began_before(
         await add_customer(connection, environment.id, "acme")
         await ingest(connection, environment.id, [an_event("e1")])
         with pytest.raises(Unavailable):
-            await wait_for_horizon(database, seconds=0)
+            await wait_for_horizon(database, patience=timedelta(0))
         waiting = asyncio.create_task(wait_for_horizon(database))
         before = await cut_off(connection)
     assert await waiting > before
