@@ -51,12 +51,12 @@ class RelaySteps(Steps):
     async def _relay_safely(self, environment: str, grace_seconds: int) -> int:
         """What is wrong in one environment holds up no other."""
         try:
-            return await self._relay_in(environment, grace_seconds)
+            return await self.relay_environment(environment, grace_seconds)
         except Exception:
             activity.logger.exception("nothing is relayed in %s for now", environment)
             return 0
 
-    async def _relay_in(self, environment: str, grace_seconds: int) -> int:
+    async def relay_environment(self, environment: str, grace_seconds: int) -> int:
         async with self.database.transaction(environment) as connection:
             requests = await unanswered_requests(connection, grace_seconds, AT_ONCE)
             events = await waiting_events(connection, AT_ONCE)

@@ -50,29 +50,31 @@ _MOVE = text("""
 _ARRIVE = text("""
     UPDATE test_clocks SET status = 'ready', advancing_to = NULL WHERE id = :clock
 """)
-# At one moment in the order in which they began. A subscription that is over watches over no grant any more.
+# At one moment, what there is to pay goes before what brings new invoices; then in the order in which lives began. A
+# subscription that is over watches over no grant any more.
 _NEXT = text("""
     SELECT workflow, at, phase FROM (
-        SELECT id AS workflow, next_due_at AS at, next_phase AS phase, seq
-        FROM subscriptions WHERE test_clock_id = :clock AND next_due_at IS NOT NULL
-        UNION ALL
-        SELECT 'collect:' || invoice_id, next_attempt_at, next_phase, seq
+        SELECT 'collect:' || invoice_id AS workflow, next_attempt_at AS at, next_phase AS phase,
+            1 AS turn, seq
         FROM collections WHERE test_clock_id = :clock AND next_attempt_at IS NOT NULL
         UNION ALL
-        SELECT 'grant:' || g.id, g.expires_at, :expiries, g.seq
+        SELECT p.name, p.at, 0, 2, p.seq
+        FROM payments p
+        JOIN customers c ON c.environment_id = p.environment_id AND c.id = p.customer_id
+        WHERE c.test_clock_id = :clock AND p.kind = 'refund' AND p.status = 'pending'
+        UNION ALL
+        SELECT id, next_due_at, next_phase, 3, seq
+        FROM subscriptions WHERE test_clock_id = :clock AND next_due_at IS NOT NULL
+        UNION ALL
+        SELECT 'grant:' || g.id, g.expires_at, :expiries, 4, g.seq
         FROM credit_grants g
         JOIN customers c ON c.environment_id = g.environment_id AND c.id = g.customer_id
         LEFT JOIN subscriptions s ON s.id = g.subscription_id
         WHERE c.test_clock_id = :clock AND g.ended_at IS NULL AND g.expires_at IS NOT NULL
             AND coalesce(s.status, 'cancelled') = 'cancelled'
-        UNION ALL
-        SELECT p.name, p.at, 0, p.seq
-        FROM payments p
-        JOIN customers c ON c.environment_id = p.environment_id AND c.id = p.customer_id
-        WHERE c.test_clock_id = :clock AND p.kind = 'refund' AND p.status = 'pending'
     ) AS lives
     WHERE (at, phase) <= (:at, :phase)
-    ORDER BY at, phase, seq LIMIT 1
+    ORDER BY at, phase, turn, seq LIMIT 1
 """)
 
 

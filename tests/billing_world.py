@@ -125,10 +125,12 @@ async def open_world(
     environment: Environment,
     plan: Mapping[str, Any] = PRO,
     at: datetime = JANUARY,
+    *,
+    test_clock: bool = True,
 ) -> World:
-    """A customer with a subscription to `plan` that is to begin at an instant."""
+    """A customer, on a test clock or in real time, with a subscription to `plan` that is to begin at an instant."""
     async with database.transaction(environment.id) as connection:
-        clock = await add_clock(connection, environment.id, at)
+        clock = await add_clock(connection, environment.id, at) if test_clock else None
         customer = await add_customer(connection, environment.id, "acme", clock)
         await add_meter(connection, environment.id, TOKENS)
         plan_id = await lock_plan(connection, environment.id, new_id("pln"), str(plan["key"]))
