@@ -124,21 +124,22 @@ def by_hand(window: Period) -> tuple[Fraction, Fraction]:
 
 @pytest.mark.skipif(not TRACE.exists(), reason="the trace of production requests is not here")
 def test_an_hour_of_production_requests_is_kept_to_the_last_token(place: Place) -> None:
+    whole, part = by_hand(DAY), by_hand(PART)
     first = place.run(TRACE, "--map", "time=TIMESTAMP")
     assert (first.exit_code, first.stdout) == (
         0,
         "19366 accepted, 0 duplicates, 0 lines rejected\n",
     )
-    assert place.used(DAY) == by_hand(DAY)
-    assert place.used(PART) == by_hand(PART)
+    assert place.used(DAY) == whole
+    assert place.used(PART) == part
 
     place.call(lambda database: pump_once(database, place.environment))
-    assert place.used(DAY) == by_hand(DAY)
-    assert place.used(PART) == by_hand(PART)
+    assert place.used(DAY) == whole
+    assert place.used(PART) == part
 
     again = place.run(TRACE, "--map", "time=TIMESTAMP", "--from-line", "19001")
     assert again.stdout == "0 accepted, 367 duplicates, 0 lines rejected\n"
-    assert place.used(DAY) == by_hand(DAY)
+    assert place.used(DAY) == whole
 
 
 def test_what_is_wrong_is_told_by_line_and_the_rest_is_kept(place: Place, tmp_path: Path) -> None:
