@@ -136,10 +136,12 @@ async def _sums(
     without: Sequence[Period],
     cutoff: int,
 ) -> list[Sums] | None:
-    """The sums of each window by group; None where the rollups hold events from after the cut-off already."""
+    """The sums of each window by group; None where the rollups are no help: they hold events from after the cut-off
+    already, or nothing yet.
+    """
     hours, edges = zip(*(whole_hours(window, without) for window in windows), strict=True)
     kept = await kept_rollups(connection, consumer, meter.key, hours)
-    if kept.watermark > cutoff:
+    if not 0 < kept.watermark <= cutoff:
         return None
     at_edges = await measures_by_time(
         connection, consumer, meter, tuple(chain(*edges)), until=cutoff
