@@ -164,7 +164,7 @@ class SubscriptionWorkflow(Life):
                 turn = await self.perform(Steps.expire_grant, expiry, why)
             case _:
                 assert_never(due.reason)
-        self.period_is_over = due.reason in ("trial_end", "period_end")
+        self.period_is_over |= due.reason in ("trial_end", "period_end")
         await self.take_over(turn)
 
     async def do_what_is_asked(self, asked: Asked) -> None:

@@ -1,10 +1,13 @@
 """A subscription's life, in the order in which things happen to it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities.steps import Arrival, Moment, TopUp, UsageSnapshot
@@ -249,6 +252,31 @@ async def test_what_a_plan_granted_outlives_the_subscription(temporal: Client) -
     assert stage.steps.taken[-1] == ("end_grant", APRIL)
 
 
+async def test_a_grant_that_ends_with_a_period_does_not_keep_the_next_from_a_run_of_its_own(
+    temporal: Client,
+) -> None:
+    granting = {
+        **PRO,
+        "credits": [
+            {
+                "key": "monthly",
+                "amount": "5.00",
+                "every_period": True,
+                "expires_after": {"unit": "month", "count": 1},
+                "priority": 10,
+            }
+        ],
+    }
+    async with staged(temporal, PaperSteps(granting)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        await stage.lives.advance(life, Moment(MARCH))
+        await stage.lives.advance(life, Moment(MARCH))
+        history = await fetch(temporal, life)
+    steps = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history]
+    assert "end_period" not in steps
+
+
 async def test_a_plan_s_grant_expires_within_the_life(temporal: Client) -> None:
     granting = {
         **PRO,
@@ -311,6 +339,41 @@ async def test_real_time_brings_what_a_test_clock_brings(
     assert [step for step in real.taken if step[0] != "attempt_payment"] == billing
     late = [r.at - m.at for r, m in zip(real.attempts, moved.attempts, strict=True)]
     assert all(timedelta(0) <= each <= SPREAD + timedelta(minutes=1) for each in late)
+
+
+async def test_a_month_is_short_and_cheap(skipping: Client) -> None:
+    """One period in real time with one payment: its histories are short, and so is the bill for them."""
+    steps = PaperSteps()
+    steps.last_period = 2
+    async with staged(skipping, steps) as stage:
+        life = steps.new_subscription(new_id("sub"), datetime.now(UTC))
+        await stage.lives.subscribe(life, None)
+        handle = skipping.get_workflow_handle(life.id)
+        await handle.result()
+        first = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+        month = await fetch(skipping, life.id, first.continued_execution_run_id)
+        invoice = steps.attempts[1].collection.invoice
+        payment = await fetch(skipping, f"collect:{invoice}")
+    assert len(month) + len(payment) <= 40
+    assert actions_of(month) + actions_of(payment) <= 12
+
+
+async def fetch(client: Client, workflow: str, run: str | None = None) -> Sequence[HistoryEvent]:
+    return (await client.get_workflow_handle(workflow, run_id=run).fetch_history()).events
+
+
+def actions_of(history: Sequence[HistoryEvent]) -> int:
+    """What Temporal counts: a run, a timer, a step, a message, an update of attributes; a child is two."""
+    counted = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: 1,
+        EventType.EVENT_TYPE_TIMER_STARTED: 1,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: 1,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: 1,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: 1,
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1,
+        EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: 2,
+    }
+    return sum(counted.get(event.event_type, 0) for event in history)
 
 
 async def test_an_outage_is_waited_for(skipping: Client) -> None:
