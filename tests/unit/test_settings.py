@@ -1,6 +1,7 @@
 """Where a process finds its servers: variables first, then the `weir dev` that runs in this directory."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,13 @@ def test_a_temporal_profile_that_cannot_be_read(directory: Path) -> None:
 def test_secrets_are_not_shown(running: Path) -> None:
     shown = repr(read_settings({}, running))
     assert not any(secret in shown for secret in ("weir_owner", "weir_app", "sk_", "whsec_"))
+
+
+def test_how_often_usage_is_told_is_a_number_of_seconds(directory: Path) -> None:
+    given = {"DATABASE_URL": OWN}
+    assert read_settings(given, directory).usage_signal_window == timedelta(hours=1)
+    told = read_settings({**given, "USAGE_SIGNAL_WINDOW": "0"}, directory)
+    assert told.usage_signal_window == timedelta(0)
+    for wrong in ("-1", "1.5", "1h", "9" * 9):
+        with pytest.raises(Unavailable, match="USAGE_SIGNAL_WINDOW"):
+            read_settings({**given, "USAGE_SIGNAL_WINDOW": wrong}, directory)
