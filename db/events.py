@@ -14,7 +14,7 @@ from db.meters import kept_meters
 from domain.errors import Fault, Invalid
 from domain.metering.events import UsageEvent
 from domain.metering.incoming import IncomingEvent
-from domain.metering.measuring import measure
+from domain.metering.measuring import measured_by
 from domain.metering.meter import Meter
 
 FINGERPRINT_BYTES = 16
@@ -159,12 +159,10 @@ def _fault_of(event: IncomingEvent, meters: Sequence[Meter], now: datetime) -> F
     usage = UsageEvent(
         event.id, event.event_name, event.customer, event.time or now, event.properties
     )
-    for meter in meters:
-        try:
-            measure(meter, usage)
-        except Invalid as invalid:
-            fault = invalid.faults[0]
-            return Fault(fault.path, f"{fault.message} (meter {meter.key})")
+    try:
+        measured_by(meters, usage)
+    except Invalid as invalid:
+        return invalid.faults[0]
     return None
 
 

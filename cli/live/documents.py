@@ -17,7 +17,7 @@ async def gather(weir: WeirClient, customers: Sequence[str], answers: list[Docum
     """Every document of the environment, each list in the order of its times."""
     invoices = _without(_IDS, _by("number", await weir.every("invoices")))
     notes = _without(_IDS, _by("number", await weir.every("credit-notes")))
-    payments = _without(_OF_PAYMENTS, _by_time("at", _by("id", await weir.every("payments"))))
+    payments = _without(_OF_PAYMENTS, _in_order(_by("id", await weir.every("payments"))))
     postings = [entry for key in customers for entry in await weir.every(f"customers/{key}/ledger")]
     subscriptions = _by("id", await weir.every("subscriptions"))
     return {
@@ -33,6 +33,11 @@ async def gather(weir: WeirClient, customers: Sequence[str], answers: list[Docum
 
 def _by(name: str, documents: list[Any]) -> list[Any]:
     return sorted(documents, key=lambda document: str(document[name]))
+
+
+def _in_order(payments: list[Any]) -> list[Any]:
+    """As `domain.documents.in_order`."""
+    return sorted(payments, key=lambda each: (instant(each["at"]), each["kind"] == "refund"))
 
 
 def _by_time(name: str, documents: list[Any]) -> list[Any]:

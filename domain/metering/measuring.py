@@ -1,6 +1,6 @@
 """What a meter measures of one event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -58,3 +58,19 @@ def _text(named: Property, properties: Mapping[str, object]) -> str | None:
         return dimension_value(named.of(properties))
     except Invalid as invalid:
         raise named.fault(str(invalid)) from None
+
+
+def measured_by(meters: Iterable[Meter], event: UsageEvent) -> list[tuple[Meter, Measure]]:
+    """The meters that take an event, each with what it measures. Raises Invalid for the first thing that one of them
+    cannot read, and says which meter that is.
+    """
+    taken = []
+    for meter in meters:
+        try:
+            found = measure(meter, event)
+        except Invalid as invalid:
+            fault = invalid.faults[0]
+            raise Invalid.at(fault.path, f"{fault.message} (meter {meter.key})") from None
+        if found is not None:
+            taken.append((meter, found))
+    return taken

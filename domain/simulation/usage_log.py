@@ -10,7 +10,7 @@ from domain.calendar import Period
 from domain.errors import Conflict
 from domain.metering.consumption import BEGINNING, consumption
 from domain.metering.events import UsageEvent
-from domain.metering.measuring import Measure, measure
+from domain.metering.measuring import Measure, measured_by
 from domain.metering.meter import Meter
 from domain.pricing.usage import Usage
 
@@ -48,17 +48,13 @@ class UsageLog:
         if known is not None:
             _require_same(known, event)
             return None
-        measured = [
-            (meter.key, found)
-            for meter in self._meters.values()
-            if (found := measure(meter, event)) is not None
-        ]
+        measured = measured_by(self._meters.values(), event)
         self._events[event.id] = event
         for meter, found in measured:
-            series = self._measured.setdefault((event.customer, meter), [])
+            series = self._measured.setdefault((event.customer, meter.key), [])
             place = bisect_left(series, found.time, key=_time)
             series.insert(place, Measured(found, event.subscription))
-        return [meter for meter, _ in measured]
+        return [meter.key for meter, _ in measured]
 
     def used(
         self, customer: str, subscription: str | None, needs: Sequence[Need], timezone: str
@@ -91,4 +87,4 @@ class UsageLog:
 def _require_same(known: UsageEvent, event: UsageEvent) -> None:
     """The same content, whenever it arrives; an event that was sent without a time happened when it was sent."""
     if replace(event, arrival=known.arrival) != known:
-        raise Conflict(f"the event {event.id} was sent before with another content")
+        raise Conflict("this id was already used for an event with other content")
