@@ -15,7 +15,7 @@ from db.meters import kept_meters
 from db.plans import find_plan
 from db.subscriptions import find_subscriptions
 from db.usage import usage_for
-from db.usage_horizon import cut_off, wait_for_horizon
+from db.usage_horizon import all_seen
 from db.usage_measures import Consumer
 from domain.account import Need
 from domain.calendar import Period
@@ -43,8 +43,7 @@ async def check(
     opened: Connections, caller: Caller, customer: str, feature: str, quantity: Fraction
 ) -> Document:
     """The answer to one check. Raises `NotFound` for a customer or a feature that there is not."""
-    await wait_for_horizon(opened.database)
-    async with opened.database.transaction(caller.environment) as connection:
+    async with opened.database.transaction(caller.environment, "REPEATABLE READ") as connection:
         row = await find_customer(connection, customer)
         entry = (await find_keys(connection, "features", [feature])).get(feature)
         if entry is None:
@@ -55,8 +54,7 @@ async def check(
 
 async def check_all(opened: Connections, caller: Caller, customer: str) -> Sequence[Document]:
     """Every feature of the environment, each with whether anything of it may be used now."""
-    await wait_for_horizon(opened.database)
-    async with opened.database.transaction(caller.environment) as connection:
+    async with opened.database.transaction(caller.environment, "REPEATABLE READ") as connection:
         row = await find_customer(connection, customer)
         entries = await find_all(connection, "features", MOST_FEATURES)
         features = [read_feature(entry.document) for entry in entries]
@@ -106,8 +104,8 @@ async def _used(
     need = Need(feature.key, feature.meter, period)
     meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
     consumer = Consumer(subscription.customer, subscription.id, subscription.timezone)
-    horizon = await cut_off(connection)
-    used = await usage_for(connection, consumer, (need,), meters, horizon)
+    seen = await all_seen(connection)
+    used = await usage_for(connection, consumer, (need,), meters, seen)
     return total_quantity(used[need])
 
 
