@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Literal, TypeVar, cast
 
 from domain.calendar import (
@@ -56,11 +57,19 @@ _UNLIMITED: tuple[_Keys, _Keys] = (_EVERYTHING, _EVERYTHING)
 MOST_ITEMS = 200
 
 
-def read_plan(value: object, version: int = 1, currency: str | None = None) -> Plan:
-    """Read a plan of contract §4; raises Invalid with every fault. `currency` is the one of a plan that names none;
-    without it, a plan must.
+def read_plan(
+    value: object,
+    version: int = 1,
+    currency: str | None = None,
+    invoicing: AdvanceInvoicing = "each",
+    grace: Interval | None = None,
+) -> Plan:
+    """Read a plan of contract §4; raises Invalid with every fault. `currency`, `invoicing` and `grace` are those of a
+    plan that names none; without a currency, a plan must.
     """
     fields = Fields(value)
+    fields.nullable("description", text)
+    usual = fields.optional("advance_invoicing", read_advance_invoicing, invoicing)
     plan_key = fields.required("key", key)
     plan = Plan(
         key=plan_key,
@@ -72,7 +81,9 @@ def read_plan(value: object, version: int = 1, currency: str | None = None) -> P
         proration=cast(
             Proration, fields.optional("proration", one_of("second", "day", "none"), "second")
         ),
-        items=fields.optional("items", _keyed(_read_item, "key"), ()),
+        items=fields.optional(
+            "items", _keyed(partial(_read_item, invoicing=usual or "each"), "key"), ()
+        ),
         trial=fields.nullable("trial", read_interval),
         minimum_commitment=fields.nullable("minimum_commitment", not_negative),
         commitment_overage_factor=fields.optional(
@@ -80,7 +91,7 @@ def read_plan(value: object, version: int = 1, currency: str | None = None) -> P
         ),
         credits=fields.optional("credits", _keyed(_read_credit, "key"), ()),
         entitlements=fields.optional("entitlements", _keyed(_read_entitlement, "feature"), ()),
-        invoice_grace=fields.nullable("invoice_grace", read_interval),
+        invoice_grace=fields.nullable("invoice_grace", read_interval) or grace,
     )
     _refuse_contradictions(fields, plan)
     fields.done()
@@ -152,7 +163,12 @@ def read_tax_rate(value: object) -> TaxRate:
     return rate
 
 
-def _read_item(value: object) -> Item:
+def read_advance_invoicing(value: object) -> AdvanceInvoicing:
+    """When usage that is charged as it arrives is invoiced."""
+    return cast(AdvanceInvoicing, one_of("each", "day", "period")(value))
+
+
+def _read_item(value: object, invoicing: AdvanceInvoicing = "each") -> Item:
     fields = Fields(value)
     fields.nullable("name", text)
     kind = cast(
@@ -160,7 +176,6 @@ def _read_item(value: object) -> Item:
     )
     usual = "in_advance" if kind == "recurring" else "in_arrears"
     included = fields.nullable("included", not_negative)
-    invoicing = one_of("each", "day", "period")
     item = Item(
         key=fields.required("key", key),
         kind=kind,
@@ -170,9 +185,7 @@ def _read_item(value: object) -> Item:
         price=fields.required("price", read_price),
         quantity=fields.optional("quantity", not_negative, Fraction(1)),
         meter=fields.nullable("meter", key),
-        advance_invoicing=cast(
-            AdvanceInvoicing, fields.optional("advance_invoicing", invoicing, "each")
-        ),
+        advance_invoicing=fields.optional("advance_invoicing", read_advance_invoicing, invoicing),
     )
     _refuse_misplaced(fields, item)
     if included is not None and item.price is not None:

@@ -61,15 +61,15 @@ def close(
     """Bill a living subscription up to an instant in its period. `changes_plan` tells why it is not the end."""
     used = used_up_to(plan, subscription, facts, until)
     pending = waiting(subscription, plan, facts, until)
-    past = _stretch(subscription, until, changes_plan)
-    if past is None:
-        return replace(pending, arrears=used.charges, billed=(*used.billed, *pending.billed))
-    recurring = charged_in_arrears(plan, subscription, past)
+    # A pause keeps a period from being charged in advance, never from its arrears.
+    lived = _stretch(subscription, subscription.usage_from, until, changes_plan)
+    recurring = charged_in_arrears(plan, subscription, lived) if lived else []
     arrears = tuple(sorted((*recurring, *used.charges), key=lambda charge: charge.order))
+    paid_for = _stretch(subscription, subscription.charged_from, until, changes_plan)
     return replace(
         pending,
         arrears=arrears,
-        commitment=committed(plan, subscription, past, facts, arrears),
+        commitment=committed(plan, subscription, paid_for, facts, arrears) if paid_for else (),
         billed=(*used.billed, *pending.billed),
     )
 
@@ -90,9 +90,10 @@ def without_waiting(subscription: Subscription) -> Subscription:
     return replace(subscription, quantity_changes=(), one_off_charges=())
 
 
-def _stretch(subscription: Subscription, until: datetime, changes_plan: bool) -> Stretch | None:
-    """The part of the period that recurring items and the commitment are charged for, if there is one."""
-    since = subscription.charged_from
+def _stretch(
+    subscription: Subscription, since: datetime | None, until: datetime, changes_plan: bool
+) -> Stretch | None:
+    """The part of the period from `since` on, if there is one."""
     if since is None or since >= until:
         return None
     whole = whole_period(subscription)

@@ -19,7 +19,6 @@ from providers.payments.sandbox.remote import SandboxRemote
 CARD = "pm_card_visa"
 CONFLICT = "conflict: "
 CATALOGUE = (("meters", "meters"), ("features", "features"), ("tax_rates", "tax-rates"), ("plans", "plans"), ("coupons", "coupons"))  # fmt: skip
-PRICED = ("plans", "coupons")
 
 Raw = Mapping[str, Any]
 
@@ -55,8 +54,7 @@ class _Story:
         self._clock = (await self._weir.post("test-clocks", clock))["id"]
         for name, path in CATALOGUE:
             for document in raw.get(name) or ():
-                priced = {"currency": self._scenario.currency} if name in PRICED else {}
-                await self._weir.post(path, {**_usable(priced, document), **document})
+                await self._weir.post(path, {**_usual(raw, name, document), **document})
         for customer in raw.get("customers") or ():
             await self._open_account(customer)
 
@@ -232,6 +230,13 @@ def _grant(order: GrantOrder, currency: str) -> dict[str, object]:
     }
 
 
-def _usable(currency: dict[str, str], document: Raw) -> dict[str, str]:
-    """The file's currency, for documents that take one: a coupon of a percentage takes none."""
-    return {} if "percent_off" in document else currency
+def _usual(raw: Raw, name: str, document: Raw) -> dict[str, object]:
+    """What the file says once for all of its plans and coupons."""
+    match name:
+        case "plans":
+            settings = ("currency", "advance_invoicing", "invoice_grace")
+            return {setting: raw[setting] for setting in settings if setting in raw}
+        case "coupons" if "percent_off" not in document:
+            return {"currency": raw["currency"]}
+        case _:
+            return {}

@@ -7,8 +7,15 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
-from domain.calendar import Interval, add_interval
-from domain.catalog import read_coupon, read_feature, read_plan, read_tax_rate, require_known
+from domain.calendar import Interval, add_interval, read_interval
+from domain.catalog import (
+    read_advance_invoicing,
+    read_coupon,
+    read_feature,
+    read_plan,
+    read_tax_rate,
+    require_known,
+)
 from domain.currencies import read_currency
 from domain.customers import Coupon, Customer, TaxRate
 from domain.dunning import AttemptStatus
@@ -76,13 +83,19 @@ def read_scenario(value: object) -> Scenario:
     fields.nullable("expect", lambda expected: expected)
     currency = fields.required("currency", read_currency)
     usual = currency or _ANY_CURRENCY
+    reading_plan = partial(
+        read_plan,
+        currency=usual,
+        invoicing=fields.optional("advance_invoicing", read_advance_invoicing, "each"),
+        grace=fields.nullable("invoice_grace", read_interval),
+    )
     rates: dict[str, TaxRate] = fields.optional("tax_rates", _by_key(read_tax_rate), {})
     scenario = Scenario(
         name=fields.optional("name", text, ""),
         currency=currency,
         meters=fields.optional("meters", _by_key(read_meter), {}),
         features=fields.optional("features", _by_key(read_feature), {}),
-        plans=fields.optional("plans", _by_key(partial(read_plan, currency=usual)), {}),
+        plans=fields.optional("plans", _by_key(reading_plan), {}),
         coupons=fields.optional("coupons", _by_key(partial(read_coupon, currency=usual)), {}),
         actors=fields.optional("customers", _by_key(partial(_read_actor, rates=rates or {})), {}),
         timeline=fields.optional("timeline", _read_timeline, ()),
@@ -133,7 +146,7 @@ def _read_actor(value: object, rates: Mapping[str, TaxRate]) -> Actor:
 
 def _read_payment(value: object) -> tuple[Attempted, ...]:
     fields = Fields(value)
-    outcomes = fields.required("outcomes", list_of(_read_outcome))
+    outcomes = fields.optional("outcomes", list_of(_read_outcome), _ALWAYS_SUCCEEDED)
     if outcomes == ():
         fields.refuse("outcomes", "must have at least one")
     fields.done()
