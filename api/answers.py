@@ -11,6 +11,11 @@ def answer(document: Mapping[str, object], status: int = 200) -> Response:
     return Response(_json(document), status, media_type="application/json")
 
 
+def later(document: Mapping[str, object]) -> Response:
+    """What was asked for is written down, and not done yet: who asks again, under the same name, learns what came of it."""
+    return Response(_json(document), 202, {"Retry-After": "1"}, "application/json")
+
+
 def show_once(
     request: Request, document: Mapping[str, object], secret: str, status: int
 ) -> Response:

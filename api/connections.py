@@ -39,11 +39,12 @@ class Connections:
     temporal: Client
     webhook_secret: str | None = field(default=None, repr=False)
     task_queue: str = TASK_QUEUE
+    patience: float = PATIENCE_SECONDS
 
     @property
     def lives(self) -> RunningLives:
         """The way to the lives that run: it waits a while for their answers, not for ever."""
-        return RunningLives(self.temporal, self.task_queue, PATIENCE_SECONDS)
+        return RunningLives(self.temporal, self.task_queue, self.patience)
 
 
 @asynccontextmanager

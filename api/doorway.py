@@ -89,9 +89,14 @@ class Recorder:
             self._body += message.get("body", b"")
 
     def kept(self, body: bytes | None) -> KeptAnswer:
-        """What to give to who asks again; `body` in place of one with a secret that is shown once."""
-        content_type = Headers(raw=self._start["headers"]).get("content-type", "application/json")
-        return KeptAnswer(self._start["status"], content_type, self._body if body is None else body)
+        """What to give to who asks again; `body` in place of one with a secret that is shown once. A response that says
+        to come back later is none.
+        """
+        headers, status = Headers(raw=self._start["headers"]), self._start["status"]
+        if "retry-after" in headers:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        content_type = headers.get("content-type", "application/json")
+        return KeptAnswer(status, content_type, self._body if body is None else body)
 
     def response(self) -> Response:
         response = Response(self._body, self._start["status"])

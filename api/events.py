@@ -8,6 +8,7 @@ from pydantic import WithJsonSchema
 
 from api.answers import answer
 from api.auth import Reads, SendsUsage
+from api.bodies import ExactRoute
 from api.connections import Opened
 from api.pages import Page
 from api.paths import NamedQuery
@@ -22,7 +23,7 @@ from domain.errors import Invalid
 from domain.metering.incoming import name
 from domain.reading import instant, written
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix="/events", tags=["events"], route_class=ExactRoute)
 
 Name = Annotated[
     str, read_with(name), WithJsonSchema({**schemas.NAME, "examples": ["llm.completion"]})

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.steps import Paid, Pay, ToppedUp, TopUp
 from api import documents
-from api.answers import answer
+from api.answers import answer, later
 from api.auth import Caller
 from api.connections import Connections
 from api.credits import currency_for
@@ -66,7 +66,7 @@ async def topped_up(
         brought = await opened.lives.top_up(asked, subscription)
     except NoAnswerYet:
         nothing = {"status": "asked", "invoice": None, "grant": None}
-        return answer({"request": asked.request, **nothing}, 202)
+        return later({"request": asked.request, **nothing})
     except Rejected as refusal:
         await refuse(opened, caller, asked.request, refusal)
         raise
@@ -100,7 +100,7 @@ async def paid(
         brought = await opened.lives.pay(from_plain(Pay, kept.body))
     except NoAnswerYet:
         nothing: Document = {"status": "asked", "payment_method": None, "invoices": []}
-        return answer({"request": request, **nothing}, 202)
+        return later({"request": request, **nothing})
     except Rejected as refusal:
         await refuse(opened, caller, request, refusal)
         raise

@@ -1,7 +1,7 @@
 """/v1/invoices/…: what a person makes of an invoice: have it paid now, or settle it by hand."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -16,6 +16,7 @@ from api.moments import time_to_act
 from api.paths import Named
 from api.paying import paid
 from api.schemas import billing as schemas
+from api.schemas.documents import later_as
 from db.collections import find_collection, save_collection
 from db.customers import find_customer
 from db.invoices import InvoiceRow, find_invoice, settle_invoice
@@ -33,12 +34,9 @@ router = APIRouter(prefix="/invoices", tags=["invoices"], route_class=ExactRoute
 
 By = Literal["paid", "void", "uncollectible"]
 TOPIC = {"paid": "invoice.paid", "void": "invoice.voided", "uncollectible": "invoice.uncollectible"}
-LATER: dict[int | str, dict[str, Any]] = {
-    202: {"description": "Written down, and done as soon as it can be.", "model": schemas.Paid}
-}
 
 
-@router.post("/{invoice:path}/pay", response_model=schemas.Paid, responses=LATER, summary="Pay an invoice")  # fmt: skip
+@router.post("/{invoice:path}/pay", response_model=schemas.Paid, responses=later_as(schemas.Paid), summary="Pay an invoice")  # fmt: skip
 async def pay(invoice: Named, caller: Writes, opened: Opened) -> Response:
     """Attempt it at once, with the customer's payment method."""
     async with opened.database.transaction(caller.environment) as connection:

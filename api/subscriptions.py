@@ -1,12 +1,12 @@
 """/v1/subscriptions: customers on plans. A change is a request: written down, then asked of the subscription's life."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api import documents, previews
-from api.answers import answer
+from api.answers import answer, later
 from api.auth import Caller, Reads, Writes
 from api.bodies import ExactRoute
 from api.connections import Connections, Opened
@@ -17,6 +17,7 @@ from api.paying import NewTopUp, topped_up, write_top_up
 from api.requests import Sent, ask, begin
 from api.schemas import subscriptions as schemas
 from api.schemas.billing import Invoice, TopUpResult
+from api.schemas.documents import later_as
 from db.customers import find_customer
 from db.subscriptions import find_subscription, find_subscriptions
 from db.timeline import entries
@@ -26,12 +27,7 @@ from domain.subscription import Status
 
 router = APIRouter(prefix="/subscriptions", tags=["subscriptions"], route_class=ExactRoute)
 
-LATER: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "Written down, and done as soon as it can be.",
-        "model": schemas.AnsweredSubscription,
-    }
-}
+LATER = later_as(schemas.AnsweredSubscription)
 StatusQuery = Annotated[Status | None, Query(description="Only those with this status.")]
 
 
@@ -39,7 +35,10 @@ StatusQuery = Annotated[Status | None, Query(description="Only those with this s
     "",
     status_code=201,
     response_model=schemas.AnsweredSubscription,
-    responses={200: {"description": "A preview.", "model": schemas.AnsweredSubscription}},
+    responses={
+        200: {"description": "A preview.", "model": schemas.AnsweredSubscription},
+        **LATER,
+    },
     summary="Subscribe",
 )
 async def create(body: schemas.NewSubscription, caller: Writes, opened: Opened) -> Response:
@@ -49,7 +48,8 @@ async def create(body: schemas.NewSubscription, caller: Writes, opened: Opened) 
     if body.preview:
         return answer(await previews.of_beginning(opened, wanted))
     sent = await begin(opened, caller, wanted, body.reason)
-    return answer(await _told(opened, caller, wanted.id, sent), 201)
+    told = await _told(opened, caller, wanted.id, sent)
+    return later(told) if sent.answer is None else answer(told, 201)
 
 
 @router.get("", response_model=schemas.SubscriptionPage, summary="List subscriptions")
@@ -157,7 +157,7 @@ async def resume(
     "/{subscription:path}/top-up",
     status_code=201,
     response_model=TopUpResult,
-    responses={202: LATER[202] | {"model": TopUpResult}},
+    responses=later_as(TopUpResult),
     summary="Top up",
 )
 async def top_up(subscription: Named, body: NewTopUp, caller: Writes, opened: Opened) -> Response:
@@ -206,7 +206,7 @@ async def _ask(
         return answer(await previews.of_command(opened, caller, name, command))
     sent = await ask(opened, caller, name, command, body.reason)
     told = await _told(opened, caller, name, sent)
-    return answer(told, 202 if sent.answer is None else 200)
+    return later(told) if sent.answer is None else answer(told)
 
 
 async def _told(opened: Connections, caller: Caller, name: str, sent: Sent) -> Document:

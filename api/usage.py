@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.answers import answer
 from api.auth import Reads
+from api.bodies import ExactRoute
 from api.connections import Opened
 from api.moments import now_for
 from api.paths import Named, NamedQuery
@@ -32,7 +33,7 @@ from domain.metering.windows import window_containing, windows_of
 from domain.pricing.usage import Groups, Quantity, Usage
 from domain.reading import LONGEST_TEXT, written
 
-router = APIRouter(prefix="/customers", tags=["usage"])
+router = APIRouter(prefix="/customers", tags=["usage"], route_class=ExactRoute)
 
 MOST_WINDOWS = 1_000
 INSTANT = timedelta(microseconds=1)

@@ -1,7 +1,5 @@
 """/v1/customers/…: what a customer has, buys and pays."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import Response
 
@@ -15,6 +13,7 @@ from api.pages import Page
 from api.paths import CurrencyQuery, InstantQuery, Named
 from api.paying import NewTopUp, paid, topped_up, write_top_up
 from api.schemas import billing as schemas
+from api.schemas.documents import later_as
 from db.balances import left_of_credit_notes, left_of_grants
 from db.credits import find_grants
 from db.customers import find_customer
@@ -26,9 +25,6 @@ from domain.money import Money
 router = APIRouter(prefix="/customers", route_class=ExactRoute)
 
 ALL_GRANTS = 100_000
-LATER: dict[int | str, dict[str, Any]] = {
-    202: {"description": "Written down, and done as soon as it can be."}
-}
 
 
 @router.get("/{customer:path}/balance", tags=["credits"], response_model=schemas.Balance, summary="Read a balance")  # fmt: skip
@@ -70,14 +66,14 @@ async def ledger(customer: Named, page: Page, caller: Reads, opened: Opened) -> 
     )
 
 
-@router.post("/{customer:path}/top-ups", tags=["credits"], status_code=201, response_model=schemas.TopUpResult, responses=LATER, summary="Top up")  # fmt: skip
+@router.post("/{customer:path}/top-ups", tags=["credits"], status_code=201, response_model=schemas.TopUpResult, responses=later_as(schemas.TopUpResult), summary="Top up")  # fmt: skip
 async def top_up(customer: Named, body: NewTopUp, caller: Writes, opened: Opened) -> Response:
     """Have the customer pay for prepaid credit, and grant it. A decline makes the invoice void: nothing is granted."""
     asked = await write_top_up(opened, caller, customer, body)
     return await topped_up(opened, caller, asked)
 
 
-@router.post("/{customer:path}/payment-methods", tags=["payments"], status_code=201, response_model=schemas.Paid, responses=LATER, summary="Attach a payment method")  # fmt: skip
+@router.post("/{customer:path}/payment-methods", tags=["payments"], status_code=201, response_model=schemas.Paid, responses=later_as(schemas.Paid), summary="Attach a payment method")  # fmt: skip
 async def attach(
     customer: Named, body: schemas.NewPaymentMethod, caller: Writes, opened: Opened
 ) -> Response:
@@ -85,7 +81,7 @@ async def attach(
     return await paid(opened, caller, customer, payment_method=body.payment_method, status=201)
 
 
-@router.post("/{customer:path}/pay", tags=["payments"], response_model=schemas.Paid, responses=LATER, summary="Pay what is open")  # fmt: skip
+@router.post("/{customer:path}/pay", tags=["payments"], response_model=schemas.Paid, responses=later_as(schemas.Paid), summary="Pay what is open")  # fmt: skip
 async def pay(customer: Named, body: schemas.Asks, caller: Writes, opened: Opened) -> Response:
     """Attempt every unpaid invoice at once, the oldest first."""
     return await paid(opened, caller, customer, reason=body.reason)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Body
-from pydantic import WithJsonSchema
+from pydantic import BaseModel, WithJsonSchema
 
 from api.schemas.fields import DECIMAL, INSTANT, KEY, read_with
 from domain.errors import Invalid
@@ -84,6 +84,11 @@ def responses(schema: Schema, *statuses: int) -> dict[int | str, dict[str, Any]]
     content = {"application/json": {"schema": schema}}
     said = {200: "As it is.", 201: "As it was made."}
     return {status: {"description": said[status], "content": content} for status in statuses}
+
+
+def later_as(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The response of a request that is not done yet."""
+    return {202: {"description": "Written down, and done as soon as it can be.", "model": model}}
 
 
 def with_text_decimals(schema: Schema, value: Any) -> Any:

@@ -2,8 +2,8 @@
 against the OpenAPI document.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,20 +62,32 @@ async def sandbox(sandbox_server: str) -> AsyncIterator[SandboxRemote]:
         yield strings
 
 
+Work = Callable[[], AbstractAsyncContextManager[None]]
+
+
 @pytest.fixture
-async def worker(
+def work(
     database_urls: servers.Addresses, temporal: Client, sandbox_server: str, task_queue: str
-) -> AsyncIterator[None]:
-    """Somebody who leads the lives that the test's application asks for, and pays at the sandbox."""
-    own = Database(database_urls["app"])
-    async with (
-        StripePayments(
-            "sk_test_sandbox", address=sandbox_server, to_the_last_digit=True
-        ) as provider,
-        working(temporal, own, provider, task_queue),
-    ):
+) -> Work:
+    """Lead the lives that the test's application asks for, and pay at the sandbox, while the block runs."""
+
+    @asynccontextmanager
+    async def work() -> AsyncIterator[None]:
+        own = Database(database_urls["app"])
+        async with (
+            StripePayments("sk_test_sandbox", address=sandbox_server) as provider,
+            working(temporal, own, provider, task_queue),
+        ):
+            yield
+        await own.close()
+
+    return work
+
+
+@pytest.fixture
+async def worker(work: Work) -> AsyncIterator[None]:
+    async with work():
         yield
-    await own.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """Subscriptions, their money and their test clocks over HTTP, led by a real worker."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from providers.payments.sandbox.remote import SandboxRemote
-
-pytestmark = pytest.mark.usefixtures("worker")
+from tests.api.conftest import Work
 
 JANUARY, FEBRUARY = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 MONTHLY = {"interval": {"unit": "month"}, "currency": "USD"}
@@ -61,7 +62,7 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(client: httpx.AsyncClient, sandbox: SandboxRemote) -> Shop:
+async def shop(client: httpx.AsyncClient, sandbox: SandboxRemote, worker: None) -> Shop:
     shop = Shop(client)
     await shop.open()
     await shop.post("customers/acme/payment-methods", {"payment_method": "pm_card_visa"})
@@ -335,3 +336,22 @@ async def test_an_invoice_that_credits_have_paid_is_not_voided(
     await shop.advance(JANUARY)
     refused = await shop.post("invoices/INV-000001/void", status=409)
     assert refused["detail"] == "credits have paid of INV-000001: it cannot be voided"
+
+
+async def test_what_nobody_can_do_yet_is_written_down_and_done_later(
+    app: FastAPI, client: httpx.AsyncClient, work: Work
+) -> None:
+    app.state.connections = replace(app.state.connections, patience=0.5)
+    shop = Shop(client)
+    await shop.open()
+    named, body = {"Idempotency-Key": "k1"}, {"key": "s1", "customer": "acme", "plan": "pro"}
+    asked = await client.post("/v1/subscriptions", json=body, headers=named)
+    assert (asked.status_code, asked.headers["retry-after"]) == (202, "1")
+    assert (asked.json()["request_status"], asked.json()["status"]) == ("asked", "scheduled")
+    paid = await client.post("/v1/customers/acme/pay", json={})
+    assert (paid.status_code, paid.json()["status"]) == (202, "asked")
+    app.state.connections = replace(app.state.connections, patience=20)
+    async with work():
+        done = await client.post("/v1/subscriptions", json=body, headers=named)
+    assert (done.status_code, done.json()["status"]) == (201, "active")
+    assert done.json()["request"] == asked.json()["request"]
