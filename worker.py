@@ -19,6 +19,7 @@ from activities.credits import CreditSteps
 from activities.errors import TranslateErrors
 from activities.paying import PayingSteps
 from activities.relaying import RelaySteps
+from activities.signs_of_life import GiveSignsOfLife
 from activities.steps import PumpUsage
 from activities.usage import SIGNAL_WINDOW, UsageSteps
 from db.session import Database
@@ -57,6 +58,8 @@ LONG_STEPS_AT_ONCE = (
     100  # they wait for other steps most of the time, so they have slots of their own
 )
 CONNECTIONS = 24
+# Where a worker has died, those whose memory it was are taken over by another after this time.
+STICKS_TO_A_WORKER = timedelta(seconds=5)
 WORKFLOWS_IN_MEMORY = 500  # those that sleep for a month need not be among them
 PUMP_SHARDS = 2
 PUMP_ROUNDS = 600
@@ -128,10 +131,11 @@ async def working(
             credits.top_up,
             paying.attach_payment_method,
         ],
-        interceptors=[TranslateErrors()],
+        interceptors=[TranslateErrors(), GiveSignsOfLife()],
         workflow_runner=RUNNER,
         max_concurrent_activities=STEPS_AT_ONCE,
         max_cached_workflows=WORKFLOWS_IN_MEMORY,
+        sticky_queue_schedule_to_start_timeout=STICKS_TO_A_WORKER,
         graceful_shutdown_timeout=GRACE,
     )
     long = Worker(
@@ -143,7 +147,7 @@ async def working(
             UsageSteps(database, client, usage_signal_window).pump_usage,
             paying.attempt_unpaid,
         ],
-        interceptors=[TranslateErrors()],
+        interceptors=[TranslateErrors(), GiveSignsOfLife()],
         max_concurrent_activities=LONG_STEPS_AT_ONCE,
         graceful_shutdown_timeout=GRACE,
     )
@@ -172,7 +176,9 @@ async def begin_errands(client: Client, task_queue: str = TASK_QUEUE) -> None:
 def _payments(settings: Settings) -> StripePayments:
     if settings.stripe_api_key is None:
         raise Unavailable("no payment provider: set STRIPE_API_KEY, or start `weir dev` here")
-    sandbox = settings.stripe_api_base  # which takes every unit of a currency, other than card networks
+    sandbox = (
+        settings.stripe_api_base
+    )  # which takes every unit of a currency, other than card networks
     return StripePayments(
         settings.stripe_api_key, address=sandbox, to_the_last_digit=sandbox is not None
     )

@@ -7,7 +7,6 @@ from temporalio import activity
 
 from activities.arriving import tell_of_arrivals
 from activities.lives import Lives
-from activities.signs_of_life import signs_of_life
 from activities.steps import AdvanceClock, Moment, Steps
 from db.clocks import DueLife, clock_has_arrived, find_clock, move_clock, next_life
 from db.session import Database
@@ -27,10 +26,6 @@ class ClockSteps(Steps):
 
     @activity.defn
     async def advance_clock(self, step: AdvanceClock) -> None:
-        async with signs_of_life():
-            await self._advance(step)
-
-    async def _advance(self, step: AdvanceClock) -> None:
         """The rows say who acts next, and every step writes down what is due after it in its own transaction: so a
         crash anywhere in here loses nothing, and to repeat it is to go on.
         """

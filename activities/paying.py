@@ -4,7 +4,6 @@ from temporalio import activity
 
 from activities.lives import Lives
 from activities.provider_customers import known_customer
-from activities.signs_of_life import signs_of_life
 from activities.steps import CustomerActed, Pay, Steps
 from db.collections import unpaid_collections
 from db.customers import find_customer
@@ -51,8 +50,7 @@ class PayingSteps(Steps):
             new_method=step.payment_method is not None,
             at=step.at if step.test_clock else None,
         )
-        async with signs_of_life():
-            attempted = [await self.lives.customer_acted(each, act) for each in unpaid]
+        attempted = [await self.lives.customer_acted(each, act) for each in unpaid]
         answer = {each.invoice: each.status for each in attempted}
         async with self.database.transaction(step.environment) as connection:
             await answer_request(connection, step.request, "done", {"invoices": answer})

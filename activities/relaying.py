@@ -8,7 +8,6 @@ from temporalio import activity
 
 from activities.arriving import tell_of_arrivals
 from activities.lives import Lives
-from activities.signs_of_life import signs_of_life
 from activities.steps import GrantLife, Pay, Relay, Steps, TopUp
 from db.clocks import find_clock
 from db.collections import find_collection
@@ -35,12 +34,11 @@ class RelaySteps(Steps):
 
     @activity.defn
     async def relay(self, step: Relay) -> None:
-        async with signs_of_life():
-            for _ in range(step.rounds):
-                if activity.is_worker_shutdown():
-                    return
-                if not await self.relay_once():
-                    await asyncio.sleep(IDLE_SECONDS)
+        for _ in range(step.rounds):
+            if activity.is_worker_shutdown():
+                return  # the next round is another worker's
+            if not await self.relay_once():
+                await asyncio.sleep(IDLE_SECONDS)
 
     async def relay_once(self, grace_seconds: int = GRACE_SECONDS) -> int:
         """Send on what waits in every environment; how much that was."""

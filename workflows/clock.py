@@ -9,10 +9,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.steps import AdvanceClock, Steps
     from domain.reading import written
 
-from workflows.life import long_steps
+from workflows.life import SIGN_OF_LIFE, long_steps
 
 LONGEST_WAY = timedelta(hours=24)
-SIGN_OF_LIFE = timedelta(seconds=60)
 TRY_AGAIN = RetryPolicy(maximum_interval=timedelta(seconds=10))
 
 

@@ -28,14 +28,15 @@ class Patience:
 
     timeout: timedelta
     retries: RetryPolicy
-    sign_of_life: timedelta | None = None
+    long: bool = False
 
+
+# Where a step shows no sign of life for so long, its worker is dead, and another takes it over.
+SIGN_OF_LIFE = timedelta(seconds=15)
 
 BOOKS = Patience(timedelta(minutes=5), RetryPolicy(maximum_interval=timedelta(minutes=1)))
 PROVIDER = Patience(timedelta(minutes=2), RetryPolicy(maximum_interval=timedelta(minutes=10)))
-LONG = Patience(
-    timedelta(days=7), RetryPolicy(maximum_interval=timedelta(minutes=1)), timedelta(seconds=30)
-)
+LONG = Patience(timedelta(days=7), RetryPolicy(maximum_interval=timedelta(minutes=1)), long=True)
 
 
 def long_steps(task_queue: str) -> str:
@@ -104,9 +105,9 @@ class Life:
                 return await workflow.execute_activity_method(
                     step,
                     argument,
-                    task_queue=long_steps(own) if patience.sign_of_life else own,
-                    heartbeat_timeout=patience.sign_of_life,
+                    task_queue=long_steps(own) if patience.long else own,
                     start_to_close_timeout=patience.timeout,
+                    heartbeat_timeout=SIGN_OF_LIFE,
                     retry_policy=patience.retries,
                     summary=summary,
                 )
