@@ -102,7 +102,9 @@ class Subscription:
     pauses: tuple[Period, ...] = ()
     paused_at: datetime | None = None
     grants: tuple[GrantTimer, ...] = ()
-    gathers_until: datetime | None = None  # the end of a day whose usage, charged as it arrives, is gathered
+    gathers_until: datetime | None = (
+        None  # the end of a day whose usage, charged as it arrives, is gathered
+    )
     environment: str = ""  # whose books it is in
     test_clock: str | None = None
     request_ids: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 import csv
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -73,7 +74,7 @@ async def test_a_real_trace_is_billed_to_the_cent(
     assert invoice["status"] == "paid"
 
 
-async def _bill_the_trace(weir: WeirClient) -> dict[str, object]:
+async def _bill_the_trace(weir: WeirClient) -> dict[str, Any]:
     """Subscribe in November 2023, import the file, end the month; the invoice."""
     clock = await weir.post("test-clocks", {"name": "trace", "now": "2023-11-01T00:00:00Z"})
     for meter in METERS:

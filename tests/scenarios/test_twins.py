@@ -1,8 +1,8 @@
 """Each scenario runs twice, purely and through the REST API, Temporal and PostgreSQL, and brings the same documents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -21,11 +21,19 @@ SAMPLES = OURS.parents[2] / "shared" / "scenarios"
 FILES = sorted([*OURS.glob("*.yaml"), *SAMPLES.glob("*.yaml")])
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def stories() -> Iterator[Mapping[str, Any]]:
+    for file in FILES:
+        yield cast("Mapping[str, Any]", read_yaml(file.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("raw", stories(), ids=[file.stem for file in FILES])
 async def test_pure_and_live_agree(
-    file: Path, desk: Desk, environment: Environment, sandbox: SandboxRemote, worker: None
+    raw: Mapping[str, Any],
+    desk: Desk,
+    environment: Environment,
+    sandbox: SandboxRemote,
+    worker: None,
 ) -> None:
-    raw: Mapping[str, Any] = read_yaml(file.read_text(encoding="utf-8"))
     key = await desk.key(environment, "admin")
     transport = httpx.ASGITransport(desk.app, raise_app_exceptions=False)
     async with WeirClient("http://weir.test", key, transport) as weir:
