@@ -182,7 +182,7 @@ def _change_plan_and_period(
         prorations += taken_back(old, subscription, rest)
     grants: list[Grant] = []
     if after.charged_from is not None:
-        grants += plan_credits(after, new, at, is_first=True)
+        grants += plan_credits(after, new, at, name, is_first=True)
         prorations += charged_for_rest(new, after, all_of_period(after))
     return bill(
         facts,

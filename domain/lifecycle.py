@@ -132,7 +132,7 @@ def end_period(facts: Facts, subscription: Subscription, at: datetime) -> Outcom
     after = in_next_period(on_plan(subscription, following), following)
     if after.charged_from is None:
         return bill(facts, after, name, at, closed.charges(), billed=closed.billed)
-    grants = plan_credits(after, following, at, is_first=False)
+    grants = plan_credits(after, following, at, name, is_first=False)
     advance = charged_in_advance(following, after, all_of_period(after))
     return bill(
         facts,
@@ -203,13 +203,14 @@ def _begin_first_period(
     facts: Facts, subscription: Subscription, plan: Plan, start: datetime, at: datetime
 ) -> Outcome:
     after = in_first_period(on_plan(subscription, plan), plan, start)
-    grants = plan_credits(after, plan, at, is_first=True)
+    name = f"invoice:{subscription.id}:{written(start)}"
+    grants = plan_credits(after, plan, at, name, is_first=True)
     waited = waiting(subscription, plan, facts, start)
     advance = charged_in_advance(plan, after, all_of_period(after))
     return bill(
         facts,
         watching(after, grants),
-        f"invoice:{subscription.id}:{written(start)}",
+        name,
         at,
         waited.charges(advance),
         grants=grants,

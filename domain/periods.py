@@ -9,7 +9,6 @@ from domain.credits import Grant
 from domain.errors import Corrupt
 from domain.money import settle
 from domain.plans import Plan, PlanCredit
-from domain.reading import written
 from domain.subscription import GrantTimer, Subscription
 
 
@@ -85,11 +84,12 @@ def ended(subscription: Subscription, at: datetime) -> Subscription:
 
 
 def plan_credits(
-    subscription: Subscription, plan: Plan, at: datetime, is_first: bool
+    subscription: Subscription, plan: Plan, at: datetime, invoice: str, is_first: bool
 ) -> list[Grant]:
-    """What the plan grants at the start of the current period."""
+    """What the plan grants at the start of the current period, named after the invoice that charges it."""
+    step = invoice.removeprefix("invoice:")
     return [
-        _plan_credit(subscription, plan, credit, at)
+        _plan_credit(subscription, plan, credit, at, f"credit:{step}:{credit.key}")
         for credit in plan.credits
         if credit.every_period or is_first
     ]
@@ -117,13 +117,15 @@ def _entered(subscription: Subscription, start: datetime) -> Subscription:
     )
 
 
-def _plan_credit(subscription: Subscription, plan: Plan, credit: PlanCredit, at: datetime) -> Grant:
+def _plan_credit(
+    subscription: Subscription, plan: Plan, credit: PlanCredit, at: datetime, id: str
+) -> Grant:
     start = current_period(subscription).start
     expires_at = None
     if credit.expires_after is not None:
         expires_at = add_interval(start, credit.expires_after, subscription.timezone)
     return Grant(
-        id=f"credit:{subscription.id}:{plan.key}:{credit.key}:{written(start)}",
+        id=id,
         key=credit.key,
         customer=subscription.customer,
         kind="promotional",
