@@ -1,7 +1,7 @@
 """The worker: where workflows and steps, the database and the payment provider are put together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Protocol
@@ -111,26 +111,12 @@ async def working(
 ) -> AsyncIterator[None]:
     """Work while the block runs. `client` must speak the wire's data converter."""
     lives = RunningLives(client, task_queue)
-    billing, collecting = BillingSteps(database), CollectionSteps(database, provider)
-    credits, paying = CreditSteps(database), PayingSteps(database, provider, lives)
+    paying = PayingSteps(database, provider, lives)
     steps = Worker(
         client,
         task_queue=task_queue,
         workflows=WORKFLOWS,
-        activities=[
-            billing.begin,
-            billing.end_period,
-            billing.end_day,
-            billing.charge_usage,
-            billing.carry_out,
-            billing.expire_grant,
-            collecting.attempt_payment,
-            collecting.look_up_payment,
-            collecting.send_refund,
-            credits.end_grant,
-            credits.top_up,
-            paying.attach_payment_method,
-        ],
+        activities=[*_steps(database, provider), paying.attach_payment_method],
         interceptors=[TranslateErrors(), GiveSignsOfLife()],
         workflow_runner=RUNNER,
         max_concurrent_activities=STEPS_AT_ONCE,
@@ -138,13 +124,15 @@ async def working(
         sticky_queue_schedule_to_start_timeout=STICKS_TO_A_WORKER,
         graceful_shutdown_timeout=GRACE,
     )
+    clock, relay = ClockSteps(database, lives), RelaySteps(database, lives)
+    usage = UsageSteps(database, client, usage_signal_window)
     long = Worker(
         client,
         task_queue=long_steps(task_queue),
         activities=[
-            ClockSteps(database, lives).advance_clock,
-            RelaySteps(database, lives).relay,
-            UsageSteps(database, client, usage_signal_window).pump_usage,
+            clock.advance_clock,
+            relay.relay,
+            usage.pump_usage,
             paying.attempt_unpaid,
         ],
         interceptors=[TranslateErrors(), GiveSignsOfLife()],
@@ -153,6 +141,24 @@ async def working(
     )
     async with steps, long:
         yield
+
+
+def _steps(
+    database: Database, provider: PaymentProvider
+) -> Iterator[Callable[..., Awaitable[object]]]:
+    billing, credits = BillingSteps(database), CreditSteps(database)
+    collecting = CollectionSteps(database, provider)
+    yield billing.begin
+    yield billing.end_day
+    yield billing.end_period
+    yield billing.charge_usage
+    yield billing.carry_out
+    yield billing.expire_grant
+    yield collecting.attempt_payment
+    yield collecting.look_up_payment
+    yield collecting.send_refund
+    yield credits.end_grant
+    yield credits.top_up
 
 
 async def begin_errands(client: Client, task_queue: str = TASK_QUEUE) -> None:

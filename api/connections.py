@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
@@ -44,7 +45,7 @@ class Connections:
     @property
     def lives(self) -> RunningLives:
         """The way to the lives that run: it waits a while for their answers, not for ever."""
-        return RunningLives(self.temporal, self.task_queue, self.patience)
+        return RunningLives(self.temporal, self.task_queue, timedelta(seconds=self.patience))
 
 
 @asynccontextmanager

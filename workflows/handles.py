@@ -7,7 +7,7 @@ sent twice happens once, and what never arrives is sent again by the relay.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import (
@@ -71,13 +71,13 @@ class NoAnswerYet(Unavailable):
 
 
 class RunningLives:
-    """Lives by their ids. Every call waits for the answer, `patience` seconds long, and raises what it was refused
+    """Lives by their ids. Every call waits for the answer, `patience` long, and raises what it was refused
     with, `NotFound` where the life is over, `Unavailable` where Temporal does not answer, and `NoAnswerYet` where no
     answer came in time.
     """
 
     def __init__(
-        self, client: Client, task_queue: str = TASK_QUEUE, patience: float | None = None
+        self, client: Client, task_queue: str = TASK_QUEUE, patience: timedelta | None = None
     ) -> None:
         self.client = client
         self.task_queue = task_queue
@@ -239,7 +239,7 @@ class RunningLives:
     @asynccontextmanager
     async def _answer(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.patience and self.patience.total_seconds()):
                 yield
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise NoAnswerYet("no answer yet: it was asked for, and will be done") from error

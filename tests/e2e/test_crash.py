@@ -32,7 +32,7 @@ from tests.conftest import fresh_environment
 from workflows.handles import RunningLives
 from workflows.wire import DATA_CONVERTER
 
-PATIENCE_SECONDS = 120
+PATIENCE = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Stage:
         await self.lives.advance_clock(AdvanceClock(self.world.environment, clock, to))
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE.total_seconds()):
             while not await condition():  # noqa: ASYNC110 - it is another process's doing
                 await asyncio.sleep(0.02)
 
@@ -108,7 +108,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         async with SandboxRemote(variables["STRIPE_API_BASE"]) as sandbox:
             await sandbox.send_hooks(None)
             world = await open_world(database, await fresh_environment(database))
-            lives = RunningLives(client, patience=PATIENCE_SECONDS)
+            lives = RunningLives(client, patience=PATIENCE)
             stage = Stage(world, lives, sandbox, variables, tmp_path / "worker.log")
             stage.start_worker()
             try:

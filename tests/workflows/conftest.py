@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
@@ -75,4 +76,4 @@ async def staged(client: Client, steps: PaperSteps) -> AsyncIterator[Stage]:
         interceptors=[TranslateErrors()],
     )
     async with first, long:
-        yield Stage(client, steps, RunningLives(client, queue, patience=30))
+        yield Stage(client, steps, RunningLives(client, queue, timedelta(seconds=60)))
