@@ -239,7 +239,8 @@ class RunningLives:
     @asynccontextmanager
     async def _answer(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self.patience and self.patience.total_seconds()):
+            seconds = None if self.patience is None else self.patience.total_seconds()
+            async with asyncio.timeout(seconds):
                 yield
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise NoAnswerYet("no answer yet: it was asked for, and will be done") from error
