@@ -214,7 +214,7 @@ def _resume(facts: Facts, subscription: Subscription, at: datetime, name: str) -
 def _with_quantity(
     facts: Facts, subscription: Subscription, command: SetQuantity, at: datetime
 ) -> Subscription:
-    """With another quantity, prorated by the next invoice if the period has been charged for the old one."""
+    """With another quantity, prorated by the next invoice if the period is, or will be, charged for the old one."""
     item = facts.plans[subscription.plan].item(command.item)
     if item is None or item.kind != "recurring":
         raise Invalid.at("item", f"{subscription.plan.key} has no recurring item {command.item}")
@@ -222,7 +222,9 @@ def _with_quantity(
     changed = replace(
         subscription, quantities={**subscription.quantities, item.key: command.quantity}
     )
-    if subscription.charged_from is None or before == command.quantity:
+    is_in_advance = item.charged == "in_advance"
+    since = subscription.charged_from if is_in_advance else subscription.usage_from
+    if since is None or before == command.quantity:
         return changed
     change = QuantityChange(item.key, at, before, command.quantity)
     return replace(changed, quantity_changes=(*subscription.quantity_changes, change))
