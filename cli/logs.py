@@ -7,6 +7,10 @@ import structlog
 from structlog.typing import Processor
 
 
+# They tell of every request at INFO.
+TALKATIVE = ("httpx", "stripe")
+
+
 def log_to_stderr() -> None:
     """Send what the standard library's loggers and structlog say to standard error, from INFO on."""
     shared: list[Processor] = [
@@ -30,3 +34,5 @@ def log_to_stderr() -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendering)
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

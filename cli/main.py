@@ -11,6 +11,7 @@ from cli.keys import keys
 from cli.migrate import migrate
 from cli.periods import periods
 from cli.rate import rate
+from cli.repair import repair
 from cli.simulate import simulate
 from cli.worker import worker
 
@@ -26,6 +27,7 @@ app.command("demo")(demo)
 app.command("dev")(dev)
 app.command("api")(api)
 app.command("worker")(worker)
+app.command("repair")(repair)
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
 app.command("migrate")(migrate)

@@ -29,6 +29,7 @@ from activities.steps import (
     Moment,
     Paid,
     Pay,
+    SendRefund,
     ToppedUp,
     TopUp,
 )
@@ -50,7 +51,7 @@ from domain.reading import written
 from domain.subscription import Phase, Subscription
 from workflows import visibility
 from workflows.clock import TestClockWorkflow
-from workflows.collection import CollectionWorkflow
+from workflows.collection import CollectionWorkflow, RefundWorkflow
 from workflows.credits import GrantWorkflow, TopUpWorkflow
 from workflows.late_usage import LateUsageWorkflow
 from workflows.life import Life
@@ -85,22 +86,29 @@ class RunningLives:
 
     async def subscribe(self, subscription: Subscription, at: datetime | None) -> None:
         """Let a subscription that was written down begin, and wait until what is due by now has happened: for the
-        first invoice, where it starts at once. `at` is what its test clock shows. One that is over stays so.
+        first invoice, where it starts at once. `at` is what its test clock shows.
         """
+        await self.live(subscription)
+        now = None if at is None else Moment(at, Phase.ARRIVED)
+        with suppress(NotFound):  # it is over
+            async with self._answer():
+                handle = self.client.get_workflow_handle(subscription.id)
+                await handle.execute_update(Life.advance, now)
+
+    async def live(self, subscription: Subscription) -> None:
+        """Let a subscription go on from where it is, unless it does. One that is over stays so."""
         async with self._answer():
             with suppress(WorkflowAlreadyStartedError):
-                handle = await self.client.start_workflow(
+                await self.client.start_workflow(
                     SubscriptionWorkflow.run,
                     subscription,
                     id=subscription.id,
                     task_queue=self.task_queue,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                     search_attributes=visibility.of_subscription(subscription),
                     static_summary=visibility.summary_of(subscription),
                 )
-                now = None if at is None else Moment(at, Phase.ARRIVED)
-                await handle.execute_update(Life.advance, now)
 
     async def request(self, subscription: str, request: Request) -> Mapping[str, object]:
         """Ask a subscription for something; the answer tells the invoices it brought."""
@@ -197,6 +205,33 @@ class RunningLives:
                     search_attributes=visibility.of_collection(collection),
                 ),
             )
+
+    async def collect(self, collection: Collection) -> None:
+        """Let the collection of an invoice go on from where it is, unless it does."""
+        async with self._answer():
+            with suppress(WorkflowAlreadyStartedError):
+                await self.client.start_workflow(
+                    CollectionWorkflow.run,
+                    collection,
+                    id=f"collect:{collection.invoice}",
+                    task_queue=self.task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                    search_attributes=visibility.of_collection(collection),
+                )
+
+    async def send_refund(self, refund: SendRefund) -> None:
+        """Let a refund be sent, unless it is on its way."""
+        async with self._answer():
+            with suppress(WorkflowAlreadyStartedError):
+                await self.client.start_workflow(
+                    RefundWorkflow.run,
+                    refund,
+                    id=refund.refund,
+                    task_queue=self.task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                )
 
     async def changed(self, collection: Collection) -> None:
         """Tell a collection that something changed at the provider, or in the books."""
