@@ -65,7 +65,7 @@ class Stage:
     def stop_worker(self) -> None:
         if self.worker is not None and self.worker.poll() is None:
             self.worker.send_signal(signal.SIGTERM)
-            self.worker.wait()
+            assert self.worker.wait() == 0
 
     async def advance(self, to: Moment) -> None:
         clock = self.world.subscription.test_clock

@@ -12,6 +12,7 @@ from cli.repair import begin_again_in
 from db.ids import new_id
 from db.session import Database
 from db.tenants import Environment
+from domain.commands import Cancel
 from tests.billing_world import FEBRUARY, JANUARY, open_world
 from tests.db.test_collecting import DECLINED, PaperProvider
 from worker import working
