@@ -8,7 +8,7 @@ from fractions import Fraction
 from domain.account import BilledUsage, Facts, IssuedLine, Need
 from domain.calendar import Period
 from domain.charges import Charge, order_of, shown_quantity
-from domain.errors import Corrupt
+from domain.errors import Corrupt, Invalid
 from domain.money import settle
 from domain.plans import AdvanceInvoicing, Item, Plan
 from domain.pricing.price import usage_shape
@@ -100,7 +100,7 @@ def _late(facts: Facts, billed: BilledUsage) -> tuple[Charge, BilledUsage]:
 
 def _charge(plan: Plan, item: Item, window: Period, usage: Usage) -> Charge:
     """What all usage of a window costs; rounded where it is charged as it arrives, since that is what is billed."""
-    exact = rate(item.price, usage).amount
+    exact = _rated(plan, item, usage)
     return Charge(
         kind="usage",
         item=item.key,
@@ -112,6 +112,14 @@ def _charge(plan: Plan, item: Item, window: Period, usage: Usage) -> Charge:
         plan=plan.ref,
         order=order_of(plan, item),
     )
+
+
+def _rated(plan: Plan, item: Item, usage: Usage) -> Fraction:
+    """Raises Invalid, with the plan and the item in the path, for usage that the price cannot charge."""
+    try:
+        return rate(item.price, usage).amount
+    except Invalid as invalid:
+        raise Invalid(invalid.beneath(f"{plan.key}.{item.key}")) from None
 
 
 def _closed(charge: Charge, item: Item, need: Need) -> BilledUsage:

@@ -128,6 +128,23 @@ def test_faults_are_told_with_their_paths(story: Path, old: str, new: str, told:
     assert errors.startswith(f"weir: {story}: {told}")
 
 
+def test_usage_that_a_price_cannot_charge(story: Path) -> None:
+    matrix = "{model: matrix, dimensions: [size], cells: [{match: {size: large}, unit_amount: 1}]}"
+    text = f"""
+currency: USD
+meters: [{{key: calls, event_name: call, aggregation: count, group_by: [size]}}]
+plans: [{{key: pro, interval: {{unit: month}}, items: [{{key: calls, kind: usage, meter: calls, price: {matrix}}}]}}]
+customers: [{{key: acme}}]
+timeline:
+  - {{at: 2026-01-01T00:00:00Z, subscribe: {{key: s1, customer: acme, plan: pro}}}}
+  - {{at: 2026-01-02T00:00:00Z, usage: {{customer: acme, event_name: call, properties: {{size: small}}}}}}
+until: 2026-02-01T00:00:00Z
+"""
+    status, out, errors = simulate(story, text=text)
+    assert (status, out) == (2, "")
+    assert "pro.calls.usage.groups.0: has no cell, and there is no default" in errors
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["simulate", str(tmp_path / "nothing.yaml")])
     assert (told.exit_code, told.stdout) == (2, "")
