@@ -75,7 +75,9 @@ def work(
     async def work() -> AsyncIterator[None]:
         own = Database(database_urls["app"])
         async with (
-            StripePayments("sk_test_sandbox", address=sandbox_server) as provider,
+            StripePayments(
+                "sk_test_sandbox", address=sandbox_server, to_the_last_digit=True
+            ) as provider,
             working(temporal, own, provider, task_queue),
         ):
             yield
