@@ -14,7 +14,7 @@ from api.connections import Opened
 from api.pages import Page
 from api.paths import Named
 from api.schemas import clocks as schemas
-from db.clocks import ClockRow, add_clock, clock_sets_out, find_clock, find_clocks
+from db.clocks import ClockRow, add_clock, arrive_idly, clock_sets_out, find_clock, find_clocks
 from domain.errors import Conflict, Forbidden, Invalid
 from domain.reading import written
 from domain.subscription import Phase
@@ -68,9 +68,11 @@ async def advance(
         if not await clock_sets_out(connection, found.id, body.to):
             raise Conflict(f"the test clock {clock} is on its way to another time")
     phase = Phase.DONE if body.due == "through" else Phase.ARRIVED
-    to = AdvanceClock(caller.environment, found.id, Moment(body.to, phase))
-    with suppress(NoAnswerYet):  # it goes on without us
-        await opened.lives.advance_clock(to)
+    by = (body.to, int(phase), int(Phase.EXPIRIES))
+    if not await arrive_idly(opened.database, caller.environment, found.id, *by):
+        to = AdvanceClock(caller.environment, found.id, Moment(body.to, phase))
+        with suppress(NoAnswerYet):  # it goes on without us
+            await opened.lives.advance_clock(to)
     async with opened.database.transaction(caller.environment) as connection:
         return answer(document(await find_clock(connection, clock)))
 

@@ -7,6 +7,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.session import Database
+from db.usage_arrivals import arrivals, have_seen
+from db.usage_horizon import wait_for_horizon
 from domain.errors import NotFound
 
 
@@ -124,3 +127,20 @@ async def next_life(
     asked = {"clock": clock, "at": at, "phase": phase, "expiries": expiries}
     row = (await connection.execute(_NEXT, asked)).one_or_none()
     return DueLife(*row) if row else None
+
+
+async def arrive_idly(
+    database: Database, environment: str, clock: str, at: datetime, phase: int, expiries: int
+) -> bool:
+    """Take a clock that is on its way to a moment there at once, where nobody on it has anything to do by then; False,
+    and nothing done, where somebody has.
+    """
+    await wait_for_horizon(database)
+    async with database.transaction(environment) as connection:
+        arrived, until = await arrivals(connection, environment, clock)
+        if arrived or await next_life(connection, clock, at, phase, expiries):
+            return False
+        await have_seen(connection, environment, clock, until)
+        await move_clock(connection, clock, at, phase)
+        await clock_has_arrived(connection, clock)
+        return True

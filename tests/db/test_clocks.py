@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import clock as clock_steps
 from activities.clock import ClockSteps
 from activities.steps import AdvanceClock, Arrival, Moment
-from db.clocks import find_clock
+from db.clocks import arrive_idly, find_clock
 from db.session import Database
 from db.tenants import Environment
 from domain.commands import Cancel
@@ -185,3 +185,16 @@ async def test_usage_after_the_final_invoice_is_told_of(world: World) -> None:
     await clock.advance(Moment(JANUARY + timedelta(days=20), Phase.ARRIVED))
     late = [whom for call, whom in clock.lives.told if call == "late"]
     assert [each.event for each in late if isinstance(each, Arrival)] == ["e1"]
+
+
+async def test_a_clock_with_nothing_to_do_on_it_arrives_at_once(world: World) -> None:
+    clock = Clock(world)
+    idly = (world.database, world.environment, clock.id)
+    expiries = int(Phase.EXPIRIES)
+    assert not await arrive_idly(*idly, JANUARY, int(Phase.ARRIVED), expiries)
+    await clock.advance(Moment(JANUARY))
+    half = JANUARY + timedelta(days=15)
+    assert await arrive_idly(*idly, half, int(Phase.DONE), expiries)
+    assert await clock.stands() == (half, int(Phase.DONE))
+    assert not await arrive_idly(*idly, FEBRUARY, int(Phase.DONE), expiries)
+    assert await clock.stands() == (half, int(Phase.DONE))
