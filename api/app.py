@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
@@ -31,6 +30,7 @@ from api import (
 from api.connections import Connections, Settings, open_connections
 from api.doorway import Doorway
 from api.schemas.problem import PROBLEMS
+from api.version import VERSION
 
 TITLE = "Weir"
 DESCRIPTION = """Usage-based billing where every subscription is one durable workflow.
@@ -82,7 +82,7 @@ def app_with(connect: Callable[[], AbstractAsyncContextManager[Connections]]) ->
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
-        version=version("weir"),
+        version=VERSION,
         lifespan=lifespan,
         middleware=[Middleware(Doorway)],
         redirect_slashes=False,
