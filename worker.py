@@ -61,6 +61,7 @@ CONNECTIONS = 24
 # Where a worker has died, those whose memory it was are taken over by another after this time.
 STICKS_TO_A_WORKER = timedelta(seconds=5)
 WORKFLOWS_IN_MEMORY = 500  # those that sleep for a month need not be among them
+PATIENCE_OF_THE_RELAY = timedelta(seconds=5)  # who does not answer holds up nobody else
 PUMP_SHARDS = 2
 PUMP_ROUNDS = 600
 
@@ -124,7 +125,8 @@ async def working(
         sticky_queue_schedule_to_start_timeout=STICKS_TO_A_WORKER,
         graceful_shutdown_timeout=GRACE,
     )
-    clock, relay = ClockSteps(database, lives), RelaySteps(database, lives)
+    clock = ClockSteps(database, lives)
+    relay = RelaySteps(database, RunningLives(client, task_queue, PATIENCE_OF_THE_RELAY))
     usage = UsageSteps(database, client, usage_signal_window)
     long = Worker(
         client,

@@ -12,7 +12,7 @@ from db.payment_methods import pays_with
 from db.requests import answer_request
 from db.session import Database
 from domain.dunning import Collection
-from domain.errors import Rejected
+from domain.errors import Conflict, Rejected
 from providers.payments.port import PaymentProvider
 
 
@@ -50,11 +50,19 @@ class PayingSteps(Steps):
             new_method=step.payment_method is not None,
             at=step.at if step.test_clock else None,
         )
-        attempted = [await self.lives.customer_acted(each, act) for each in unpaid]
+        attempted = [await self._attempt(each, act) for each in unpaid]
         answer = {each.invoice: each.status for each in attempted}
         async with self.database.transaction(step.environment) as connection:
             await answer_request(connection, step.request, "done", {"invoices": answer})
         return tuple(attempted)
+
+    async def _attempt(self, collection: Collection, act: CustomerActed) -> Collection:
+        """One that has given up waits for an operator: the others need not."""
+        try:
+            return await self.lives.customer_acted(collection, act)
+        except Conflict as stuck:
+            activity.logger.warning("invoice %s is not attempted: %s", collection.invoice, stuck)
+            return collection
 
     async def _refuse(self, step: Pay, refusal: Rejected) -> None:
         why = {"code": refusal.code, "message": str(refusal)}

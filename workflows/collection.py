@@ -76,7 +76,7 @@ class CollectionWorkflow(Life):
     async def customer_acted(self, act: CustomerActed) -> Collection:
         """There is a new payment method, or the wish to pay: attempt at once."""
         self.wishes.append(wish := Wish(act))
-        await workflow.wait_condition(lambda: wish.done)
+        await self.until(lambda: wish.done)
         return self.collection
 
     @workflow.query

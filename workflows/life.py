@@ -60,9 +60,7 @@ class Life:
         """
         if to is not None:
             self.clock.move(to)
-        await workflow.wait_condition(lambda: self.trouble is not None or self._has_caught_up())
-        if self.trouble is not None:
-            raise ApplicationError(f"needs attention: {self.trouble}", type="needs_attention")
+        await self.until(self._has_caught_up)
 
     @workflow.update
     def retry(self) -> None:
@@ -82,6 +80,12 @@ class Life:
         self._resting = True
         await self.clock.wait(until, or_when, summary)
         self._resting = False
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        """Wait for `run` on behalf of somebody outside, who is told where a step gives up instead."""
+        await workflow.wait_condition(lambda: self.trouble is not None or done())
+        if self.trouble is not None:
+            raise ApplicationError(f"needs attention: {self.trouble}", type="needs_attention")
 
     async def leave(self) -> None:
         """Let everyone who waits here have an answer before the run ends."""

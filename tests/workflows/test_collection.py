@@ -9,7 +9,7 @@ from temporalio.client import Client
 from activities.steps import CustomerActed, Moment, SendRefund
 from db.ids import new_id
 from domain.dunning import Collection
-from domain.errors import Corrupt, Unavailable
+from domain.errors import Conflict, Corrupt, Unavailable
 from domain.money import Money
 from domain.subscription import Phase
 from tests.workflows.conftest import Stage, staged
@@ -204,8 +204,10 @@ async def test_an_attempt_that_gives_up_waits_for_an_operator(temporal: Client) 
     steps.failing["attempt_payment"] = [Corrupt("nobody knows this customer")]
     async with staged(temporal, steps) as stage:
         workflow = await begun(stage, owed())
-        with pytest.raises(Exception, match="nobody knows"):
+        with pytest.raises(Conflict, match="nobody knows"):
             await stage.lives.advance(workflow, FOR_EVER)
+        with pytest.raises(Conflict, match="nobody knows"):
+            await stage.lives.customer_acted(await state(stage, workflow), CustomerActed("req_1"))
         await stage.lives.retry(workflow)
         ended = await end_of(stage, workflow)
     assert (ended.status, ended.attempts) == ("paid", 1)
