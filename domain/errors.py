@@ -39,7 +39,9 @@ class Invalid(Rejected):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in self.faults))
+        super().__init__(
+            "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in self.faults)
+        )
 
     @classmethod
     def at(cls, path: str, message: str) -> "Invalid":
@@ -47,7 +49,9 @@ class Invalid(Rejected):
 
     def beneath(self, segment: str | int) -> tuple[Fault, ...]:
         """The same faults, seen from the document that holds this one under `segment`."""
-        return tuple(Fault(f"{segment}.{f.path}" if f.path else str(segment), f.message) for f in self.faults)
+        return tuple(
+            Fault(f"{segment}.{f.path}" if f.path else str(segment), f.message) for f in self.faults
+        )
 
 
 class NotFound(Rejected):
