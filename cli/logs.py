@@ -6,7 +6,6 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-
 # They tell of every request at INFO.
 TALKATIVE = ("httpx", "stripe")
 

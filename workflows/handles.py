@@ -162,8 +162,8 @@ class RunningLives:
 
     # For steps, which reach lives through this alone.
 
-    async def advance(self, workflow: str, to: Moment) -> None:
-        """Let a life on a test clock do what is due by a moment. Raises `Conflict` where it has given up."""
+    async def advance(self, workflow: str, to: Moment | None = None) -> None:
+        """Let a life on a test clock do what is due by a moment; without one, wait until it has caught up. Raises `Conflict` where it has given up."""
         async with self._answer():
             await self.client.get_workflow_handle(workflow).execute_update(Life.advance, to)
 

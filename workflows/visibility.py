@@ -89,7 +89,10 @@ def summary_of(subscription: Subscription) -> str:
 
 def details_of(subscription: Subscription, usage: UsageSnapshot | None) -> str:
     """What a subscription waits for and what it has used so far, in Markdown."""
-    lines = [f"**{standing(subscription)}**, {_waiting(subscription.next_due())}"]
+    lines = [
+        summary_of(subscription),
+        f"**{standing(subscription)}**, {_waiting(subscription.next_due())}",
+    ]
     if subscription.period is not None:
         start, end = written(subscription.period.start), written(subscription.period.end)
         lines.append(f"period {subscription.period_index}: {start} to {end}")

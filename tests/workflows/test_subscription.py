@@ -18,6 +18,7 @@ from domain.errors import Conflict, Corrupt, NotFound, Rejected, Unavailable
 from domain.subscription import Phase
 from tests.workflows.conftest import Stage, staged
 from tests.workflows.paper import PRO, TRIAL, PaperSteps
+from workflows import visibility
 from workflows.subscription import SPREAD, SubscriptionWorkflow
 from workflows.visibility import NEEDS_ATTENTION
 
@@ -159,6 +160,45 @@ async def test_a_request_that_comes_during_a_step_waits_for_its_turn(temporal: C
         state = await stage.state(life)
     assert state.period is not None
     assert (state.status, state.period.start) == ("paused", FEBRUARY)
+
+
+async def test_no_request_is_lost_while_one_run_follows_another(temporal: Client) -> None:
+    """Requests come all the time, and a new run begins with every month: each of them is answered."""
+    steps = PaperSteps()
+    async with staged(temporal, steps) as stage:
+        life = await on_clock(stage)
+
+        async def ask_all_the_time() -> int:
+            for _ in range(20):
+                await stage.lives.request(life, asked(Pause(), JANUARY))
+                await stage.lives.request(life, asked(Resume(), JANUARY))
+            return 20
+
+        async def live_on() -> None:
+            for month in range(2, 10):
+                await stage.lives.advance(life, Moment(datetime(2026, month, 1, tzinfo=UTC)))
+
+        asking, _ = await asyncio.gather(ask_all_the_time(), live_on())
+        state = await stage.state(life)
+    carried_out = [step for step, _ in steps.taken if step in ("pause", "resume")]
+    assert carried_out == ["pause", "resume"] * asking
+    assert (state.status, state.period_index) == ("active", 8)
+
+
+async def test_operators_find_a_life_by_what_it_is(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        handle = temporal.get_workflow_handle(life)
+        await stage.lives.request(life, asked(Pause(), JANUARY))
+        await stage.lives.advance(life)
+        paused = (await handle.describe()).typed_search_attributes
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        renewed = (await handle.describe()).typed_search_attributes
+    assert paused.get(visibility.BILLING_STATUS) == "paused"
+    assert paused.get(visibility.PERIOD_END) == paused.get(visibility.NEXT_ACTION_AT) == FEBRUARY
+    assert renewed.get(visibility.PERIOD_END) == MARCH
+    assert renewed.get(visibility.CUSTOMER_ID) == "cus_acme"
+    assert (renewed.get(visibility.PLAN_ID), renewed.get(visibility.CURRENCY)) == ("pro", "USD")
 
 
 async def test_a_step_that_gives_up_waits_for_an_operator(temporal: Client) -> None:
