@@ -26,7 +26,7 @@ def stories() -> Iterator[Mapping[str, Any]]:
         yield cast("Mapping[str, Any]", read_yaml(file.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("raw", stories(), ids=[file.stem for file in FILES])
+@pytest.mark.parametrize("raw", list(stories()), ids=[file.stem for file in FILES])
 async def test_pure_and_live_agree(
     raw: Mapping[str, Any],
     desk: Desk,
