@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import Client
@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 
 from activities.errors import TranslateErrors
 from db.ids import new_id
+from domain.commands import Cancel, Pause, Request, Resume
 from domain.subscription import Subscription
 from tests.workflows.paper import PaperSteps
 from worker import RUNNER, WORKFLOWS
@@ -30,6 +31,9 @@ async def temporal(temporal_address: str) -> Client:
 def skipping(temporal: Client) -> Client:
     """Time passes for the lives it starts as quickly as nothing happens to them: for real time."""
     return TimeSkipper(temporal).client
+
+
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,14 @@ async def staged(client: Client, steps: PaperSteps) -> AsyncIterator[Stage]:
     )
     async with first, long:
         yield Stage(client, steps, RunningLives(client, queue, timedelta(seconds=60)))
+
+
+async def on_clock(stage: Stage, at: datetime = JANUARY) -> str:
+    """A subscription on a test clock, begun."""
+    life = stage.steps.new_subscription(new_id("sub"), at, test_clock="clk")
+    await stage.lives.subscribe(life, at)
+    return life.id
+
+
+def asked(command: Cancel | Pause | Resume, at: datetime) -> Request:
+    return Request(new_id("req"), command, at=at)

@@ -1,42 +1,24 @@
 """A subscription's life, in the order in which things happen to it."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 
 import pytest
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities.steps import Arrival, Moment, TopUp, UsageSnapshot
-from db.ids import new_id
-from domain.commands import Cancel, Pause, Request, Resume
-from domain.credits import TopUpOrder
-from domain.errors import Conflict, Corrupt, NotFound, Rejected, Unavailable
+from activities.steps import Arrival, Moment, UsageSnapshot
+from domain.commands import Cancel, Pause, Resume
+from domain.errors import Conflict, Corrupt, NotFound, Rejected
 from domain.subscription import Phase
-from tests.workflows.conftest import Stage, staged
+from tests.workflows.conftest import asked, on_clock, staged
 from tests.workflows.paper import PRO, TRIAL, PaperSteps
 from workflows import visibility
-from workflows.subscription import SPREAD, SubscriptionWorkflow
+from workflows.subscription import SubscriptionWorkflow
 from workflows.visibility import NEEDS_ATTENTION
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
-APRIL = datetime(2026, 4, 1, tzinfo=UTC)
-
-
-async def on_clock(stage: Stage, at: datetime = JANUARY) -> str:
-    """A subscription on a test clock, begun."""
-    life = stage.steps.new_subscription(new_id("sub"), at, test_clock="clk")
-    await stage.lives.subscribe(life, at)
-    return life.id
-
-
-def asked(command: Cancel | Pause | Resume, at: datetime) -> Request:
-    return Request(new_id("req"), command, at=at)
 
 
 async def test_it_renews_each_period_in_a_run_of_its_own(temporal: Client) -> None:
@@ -45,9 +27,8 @@ async def test_it_renews_each_period_in_a_run_of_its_own(temporal: Client) -> No
         runs = {(await temporal.get_workflow_handle(life).describe()).run_id}
         for month in (FEBRUARY, MARCH):
             await stage.lives.advance(life, Moment(month))
-            await stage.lives.advance(
-                life, Moment(month)
-            )  # what has happened does not happen again
+            # What has happened does not happen again.
+            await stage.lives.advance(life, Moment(month))
             runs.add((await temporal.get_workflow_handle(life).describe()).run_id)
         state = await stage.state(life)
     assert [step for step in stage.steps.taken if step[0] != "attempt_payment"] == [
@@ -266,166 +247,3 @@ async def test_only_a_newer_snapshot_of_usage_counts(temporal: Client) -> None:
         known = await handle.query(SubscriptionWorkflow.used_so_far)
     assert known is not None
     assert known.totals == {"tokens": "9"}
-
-
-async def test_what_a_plan_granted_outlives_the_subscription(temporal: Client) -> None:
-    granting = {
-        **PRO,
-        "credits": [
-            {
-                "key": "monthly",
-                "amount": "5.00",
-                "every_period": False,
-                "expires_after": {"unit": "month", "count": 3},
-                "priority": 10,
-            }
-        ],
-    }
-    async with staged(temporal, PaperSteps(granting)) as stage:
-        life = await on_clock(stage)
-        (timer,) = (await stage.state(life)).grants
-        await stage.lives.request(life, asked(Cancel("immediately"), JANUARY))
-        await temporal.get_workflow_handle(life).result()
-        await stage.lives.advance(f"grant:{timer.grant}", Moment(MARCH))
-        assert ("end_grant", APRIL) not in stage.steps.taken
-        await stage.lives.advance(f"grant:{timer.grant}", Moment(APRIL))
-    assert stage.steps.taken[-1] == ("end_grant", APRIL)
-
-
-async def test_a_grant_that_ends_with_a_period_does_not_keep_the_next_from_a_run_of_its_own(
-    temporal: Client,
-) -> None:
-    granting = {
-        **PRO,
-        "credits": [
-            {
-                "key": "monthly",
-                "amount": "5.00",
-                "every_period": True,
-                "expires_after": {"unit": "month", "count": 1},
-                "priority": 10,
-            }
-        ],
-    }
-    async with staged(temporal, PaperSteps(granting)) as stage:
-        life = await on_clock(stage)
-        await stage.lives.advance(life, Moment(FEBRUARY))
-        await stage.lives.advance(life, Moment(MARCH))
-        await stage.lives.advance(life, Moment(MARCH))
-        history = await fetch(temporal, life)
-    steps = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history]
-    assert "end_period" not in steps
-
-
-async def test_a_plan_s_grant_expires_within_the_life(temporal: Client) -> None:
-    granting = {
-        **PRO,
-        "credits": [
-            {
-                "key": "weekly",
-                "amount": "5.00",
-                "every_period": False,
-                "expires_after": {"unit": "week", "count": 1},
-                "priority": 10,
-            }
-        ],
-    }
-    async with staged(temporal, PaperSteps(granting)) as stage:
-        life = await on_clock(stage)
-        await stage.lives.advance(life, Moment(FEBRUARY))
-        assert (await stage.state(life)).grants == ()
-    expiry = ("expire_grant", JANUARY + timedelta(days=7))
-    assert stage.steps.taken.index(expiry) < stage.steps.taken.index(("end_period", FEBRUARY))
-
-
-@pytest.mark.parametrize("by_subscription", [True, False])
-async def test_a_top_up_is_paid_and_then_granted(temporal: Client, by_subscription: bool) -> None:
-    async with staged(temporal, PaperSteps()) as stage:
-        life = await on_clock(stage)
-        top_up = a_top_up(expires_at=MARCH)
-        done = await stage.lives.top_up(top_up, life if by_subscription else None)
-        again = await stage.lives.top_up(top_up, None)
-        assert done.grant is not None
-        await stage.lives.advance(f"grant:{done.grant.grant}", Moment(MARCH))
-    assert (done.collection.status, again) == ("paid", done)
-    assert stage.steps.taken[-1] == ("end_grant", MARCH)
-
-
-async def test_a_top_up_that_is_declined_is_void(temporal: Client) -> None:
-    async with staged(temporal, PaperSteps(answers=["declined:insufficient_funds"])) as stage:
-        done = await stage.lives.top_up(a_top_up())
-    assert done.collection.status == "void"
-    assert [step for step, _ in stage.steps.taken] == ["top_up", "attempt_payment"]
-
-
-async def test_real_time_brings_what_a_test_clock_brings(
-    temporal: Client, skipping: Client
-) -> None:
-    """The same steps at the same instants, whether timers fire or a clock is moved."""
-    start = datetime.now(UTC)
-    real, moved = PaperSteps(TRIAL), PaperSteps(TRIAL)
-    real.last_period = moved.last_period = 1
-    async with staged(skipping, real) as stage:
-        life = real.new_subscription(new_id("sub"), start)
-        await stage.lives.subscribe(life, None)
-        await skipping.get_workflow_handle(life.id).result()
-    async with staged(temporal, moved) as stage:
-        life = moved.new_subscription(new_id("sub"), start, test_clock="clk")
-        await stage.lives.subscribe(life, start)
-        while moment := moved.next_moment(await stage.state(life.id)):
-            await stage.lives.advance(*moment)
-    billing = [step for step in moved.taken if step[0] != "attempt_payment"]
-    assert [step for step, _ in billing] == ["begin", "begin", "end_period", "end_period"]
-    assert [step for step in real.taken if step[0] != "attempt_payment"] == billing
-    late = [r.at - m.at for r, m in zip(real.attempts, moved.attempts, strict=True)]
-    assert all(timedelta(0) <= each <= SPREAD + timedelta(minutes=1) for each in late)
-
-
-async def test_a_month_is_short_and_cheap(skipping: Client) -> None:
-    """One period in real time with one payment: its histories are short, and so is the bill for them."""
-    steps = PaperSteps()
-    steps.last_period = 2
-    async with staged(skipping, steps) as stage:
-        life = steps.new_subscription(new_id("sub"), datetime.now(UTC))
-        await stage.lives.subscribe(life, None)
-        handle = skipping.get_workflow_handle(life.id)
-        await handle.result()
-        first = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
-        month = await fetch(skipping, life.id, first.continued_execution_run_id)
-        invoice = steps.attempts[1].collection.invoice
-        payment = await fetch(skipping, f"collect:{invoice}")
-    assert len(month) + len(payment) <= 40
-    assert actions_of(month) + actions_of(payment) <= 12
-
-
-async def fetch(client: Client, workflow: str, run: str | None = None) -> Sequence[HistoryEvent]:
-    return (await client.get_workflow_handle(workflow, run_id=run).fetch_history()).events
-
-
-def actions_of(history: Sequence[HistoryEvent]) -> int:
-    """What Temporal counts: a run, a timer, a step, a message, an update of attributes; a child is two."""
-    counted = {
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: 1,
-        EventType.EVENT_TYPE_TIMER_STARTED: 1,
-        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: 1,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: 1,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: 1,
-        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1,
-        EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: 2,
-    }
-    return sum(counted.get(event.event_type, 0) for event in history)
-
-
-async def test_an_outage_is_waited_for(skipping: Client) -> None:
-    steps = PaperSteps()
-    steps.failing["begin"] = [Unavailable("the database is away") for _ in range(3)]
-    async with staged(skipping, steps) as stage:
-        life = steps.new_subscription(new_id("sub"), datetime.now(UTC))
-        await stage.lives.subscribe(life, None)
-        assert (await stage.state(life.id)).status == "active"
-    assert steps.failing["begin"] == []
-
-
-def a_top_up(expires_at: datetime | None = None) -> TopUp:
-    order = TopUpOrder("more", "acme", Fraction(50), expires_at=expires_at)
-    return TopUp("env_1", new_id("req"), "cus_acme", order, "USD", JANUARY, "clk")

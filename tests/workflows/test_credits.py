@@ -1,0 +1,114 @@
+"""Credits: a plan's grants within a life and after it, top-ups."""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+from temporalio.client import Client
+
+from activities.steps import Moment, TopUp
+from db.ids import new_id
+from domain.commands import Cancel
+from domain.credits import TopUpOrder
+from tests.workflows.conftest import asked, on_clock, staged
+from tests.workflows.paper import PRO, PaperSteps
+
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
+MARCH = datetime(2026, 3, 1, tzinfo=UTC)
+APRIL = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+async def test_what_a_plan_granted_outlives_the_subscription(temporal: Client) -> None:
+    granting = {
+        **PRO,
+        "credits": [
+            {
+                "key": "monthly",
+                "amount": "5.00",
+                "every_period": False,
+                "expires_after": {"unit": "month", "count": 3},
+                "priority": 10,
+            }
+        ],
+    }
+    async with staged(temporal, PaperSteps(granting)) as stage:
+        life = await on_clock(stage)
+        (timer,) = (await stage.state(life)).grants
+        await stage.lives.request(life, asked(Cancel("immediately"), JANUARY))
+        await temporal.get_workflow_handle(life).result()
+        await stage.lives.advance(f"grant:{timer.grant}", Moment(MARCH))
+        assert ("end_grant", APRIL) not in stage.steps.taken
+        await stage.lives.advance(f"grant:{timer.grant}", Moment(APRIL))
+    assert stage.steps.taken[-1] == ("end_grant", APRIL)
+
+
+async def test_a_grant_that_ends_with_a_period_does_not_keep_the_next_from_a_run_of_its_own(
+    temporal: Client,
+) -> None:
+    granting = {
+        **PRO,
+        "credits": [
+            {
+                "key": "monthly",
+                "amount": "5.00",
+                "every_period": True,
+                "expires_after": {"unit": "month", "count": 1},
+                "priority": 10,
+            }
+        ],
+    }
+    async with staged(temporal, PaperSteps(granting)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        await stage.lives.advance(life, Moment(MARCH))
+        await stage.lives.advance(life, Moment(MARCH))
+        history = (await temporal.get_workflow_handle(life).fetch_history()).events
+    steps = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history]
+    assert "end_period" not in steps
+
+
+async def test_a_plan_s_grant_expires_within_the_life(temporal: Client) -> None:
+    granting = {
+        **PRO,
+        "credits": [
+            {
+                "key": "weekly",
+                "amount": "5.00",
+                "every_period": False,
+                "expires_after": {"unit": "week", "count": 1},
+                "priority": 10,
+            }
+        ],
+    }
+    async with staged(temporal, PaperSteps(granting)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        assert (await stage.state(life)).grants == ()
+    expiry = ("expire_grant", JANUARY + timedelta(days=7))
+    assert stage.steps.taken.index(expiry) < stage.steps.taken.index(("end_period", FEBRUARY))
+
+
+@pytest.mark.parametrize("by_subscription", [True, False])
+async def test_a_top_up_is_paid_and_then_granted(temporal: Client, by_subscription: bool) -> None:
+    async with staged(temporal, PaperSteps()) as stage:
+        life = await on_clock(stage)
+        top_up = a_top_up(expires_at=MARCH)
+        done = await stage.lives.top_up(top_up, life if by_subscription else None)
+        again = await stage.lives.top_up(top_up, None)
+        assert done.grant is not None
+        await stage.lives.advance(f"grant:{done.grant.grant}", Moment(MARCH))
+    assert (done.collection.status, again) == ("paid", done)
+    assert stage.steps.taken[-1] == ("end_grant", MARCH)
+
+
+async def test_a_top_up_that_is_declined_is_void(temporal: Client) -> None:
+    async with staged(temporal, PaperSteps(answers=["declined:insufficient_funds"])) as stage:
+        done = await stage.lives.top_up(a_top_up())
+    assert done.collection.status == "void"
+    assert [step for step, _ in stage.steps.taken] == ["top_up", "attempt_payment"]
+
+
+def a_top_up(expires_at: datetime | None = None) -> TopUp:
+    order = TopUpOrder("more", "acme", Fraction(50), expires_at=expires_at)
+    return TopUp("env_1", new_id("req"), "cus_acme", order, "USD", JANUARY, "clk")
