@@ -18,7 +18,6 @@ from domain.commands import (
     Pause,
     Resume,
     SetQuantity,
-    WatchGrant,
 )
 from domain.consumed import late_needs
 from domain.credits import Grant
@@ -34,7 +33,7 @@ from domain.periods import (
     watching,
 )
 from domain.plans import Plan
-from domain.subscription import GrantTimer, OneOffCharge, QuantityChange, Subscription
+from domain.subscription import OneOffCharge, QuantityChange, Subscription
 from domain.unused import refund, unused_credit
 
 
@@ -70,9 +69,6 @@ def do(
             return Outcome(replace(subscription, status="paused", paused_at=at))
         case Resume():
             return _resume(facts, subscription, at, name)
-        case WatchGrant():
-            timer = GrantTimer(command.grant, command.expires_at)
-            return Outcome(replace(subscription, grants=(*subscription.grants, timer)))
         case ChargeOnce():
             return Outcome(_with_charge(subscription, command))
         case _:

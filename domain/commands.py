@@ -42,15 +42,6 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchGrant:
-    """A grant of the customer's was made: this subscription's timer posts its expiry."""
-
-    grant: str
-    expires_at: datetime
-    action: Literal["watch_grant"] = "watch_grant"
-
-
-@dataclass(frozen=True, slots=True)
 class ChargeOnce:
     """A one-off charge that the next invoice bills. `amount` is in the subscription's currency."""
 
@@ -61,7 +52,7 @@ class ChargeOnce:
     action: Literal["charge_once"] = "charge_once"
 
 
-Command = Cancel | ChangePlan | SetQuantity | Pause | Resume | WatchGrant | ChargeOnce
+Command = Cancel | ChangePlan | SetQuantity | Pause | Resume | ChargeOnce
 
 
 @dataclass(frozen=True, slots=True)

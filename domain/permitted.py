@@ -10,7 +10,6 @@ from domain.commands import (
     Pause,
     Resume,
     SetQuantity,
-    WatchGrant,
 )
 from domain.errors import Conflict, Invalid
 from domain.subscription import Subscription
@@ -18,8 +17,6 @@ from domain.subscription import Subscription
 
 def check(subscription: Subscription, command: Command) -> None:
     """Raise Conflict or Invalid, with the reason, where a command cannot be carried out on this state."""
-    if isinstance(command, WatchGrant):
-        return
     if subscription.is_over:
         raise Conflict(f"{subscription.key} is cancelled")
     match command:

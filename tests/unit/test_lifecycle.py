@@ -21,7 +21,6 @@ from domain.commands import (
     Request,
     Resume,
     SetQuantity,
-    WatchGrant,
 )
 from domain.errors import Conflict, Invalid, Rejected
 from domain.plans import Plan
@@ -257,7 +256,7 @@ def test_a_pause_that_goes_on_leaves_out_the_rest_of_the_window() -> None:
 
 
 def test_grants_are_watched_until_they_expire() -> None:
-    watching = asked(started(), WatchGrant("g1", day(20)), day(2)).subscription
+    watching = replace(started(), grants=(GrantTimer("g1", day(20)),))
     due = watching.next_due()
     assert due is not None
     assert (watching.grants, due.at, due.phase, due.grant) == (
@@ -360,7 +359,6 @@ def test_refused(living: Subscription, command: Command, expected: Rejected) -> 
     (ENDING, ChangePlan(FREE.ref, "immediately")),
     (PAUSED, SetQuantity("seats", F(1))),
     (PAUSED, Cancel("immediately")),
-    (OVER, WatchGrant("g", MAR)),
 ])  # fmt: skip
 def test_allowed(living: Subscription, command: Command) -> None:
     lifecycle.check(living, command, day(3))
