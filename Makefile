@@ -12,7 +12,7 @@ setup: $(BIN)/.embedded         ## .venv with the `weir` command
 demo: $(BIN)/.embedded          ## a month of an AI company, from usage to money (ARGS=--once ends by itself)
 	@$(BIN)/weir demo $(ARGS)
 test: $(BIN)/.dev               ## the whole suite, in parallel
-	@$(BIN)/pytest -n $${WORKERS:-4} --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n $${WORKERS:-4} --dist worksteal --max-worker-restart 8 $(ARGS)
 check: $(BIN)/.dev              ## format, lint, types, imports, house rules, migrations
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/pytest tests/house
 format: $(BIN)/.dev             ## put every file into the house's form

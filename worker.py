@@ -20,12 +20,16 @@ from activities.errors import TranslateErrors
 from activities.paying import PayingSteps
 from activities.relaying import RelaySteps
 from activities.signs_of_life import GiveSignsOfLife
-from activities.steps import PumpUsage
+from activities.steps import DeliverWebhooks, PumpUsage
 from activities.usage import SIGNAL_WINDOW, UsageSteps
+from activities.webhooks import WebhookSteps
 from db.session import Database
 from domain.errors import Unavailable
+from domain.webhooks.addresses import PrivateAddresses
 from providers.payments.port import PaymentProvider
 from providers.payments.stripe import StripePayments
+from providers.webhooks.sending import WebhookSender
+from workflows.builds import Builds, deployment_of
 from workflows.clock import TestClockWorkflow
 from workflows.collection import CollectionWorkflow, RefundWorkflow
 from workflows.credits import GrantWorkflow, TopUpWorkflow
@@ -34,8 +38,9 @@ from workflows.late_usage import LateUsageWorkflow
 from workflows.life import long_steps
 from workflows.paying import PayWorkflow
 from workflows.relay import RelayWorkflow
-from workflows.subscription import SubscriptionWorkflow
+from workflows.subscription import PinnedSubscriptionWorkflow, SubscriptionWorkflow
 from workflows.usage_pump import UsagePumpWorkflow
+from workflows.webhooks import WebhookWorkflow
 from workflows.wire import DATA_CONVERTER
 
 WORKFLOWS = (
@@ -49,7 +54,10 @@ WORKFLOWS = (
     TestClockWorkflow,
     RelayWorkflow,
     UsagePumpWorkflow,
+    WebhookWorkflow,
 )
+# On a worker that is of a build; all but subscriptions go on on the current build.
+VERSIONED = (PinnedSubscriptionWorkflow, *WORKFLOWS[1:])
 
 CONNECT_SECONDS = 10
 GRACE = timedelta(seconds=20)  # for steps under way when we are told to end
@@ -62,8 +70,14 @@ CONNECTIONS = 24
 STICKS_TO_A_WORKER = timedelta(seconds=5)
 WORKFLOWS_IN_MEMORY = 500  # those that sleep for a month need not be among them
 PATIENCE_OF_THE_RELAY = timedelta(seconds=5)  # who does not answer holds up nobody else
+PATIENCE_OF_A_CLOCK = timedelta(seconds=60)  # an answer that was lost is asked for again
 PUMP_SHARDS = 2
 PUMP_ROUNDS = 600
+PUMPS = tuple(f"usage-pump:{shard}-of-{PUMP_SHARDS}" for shard in range(PUMP_SHARDS))
+RELAY = "relay"
+WEBHOOKS = "webhooks"
+WEBHOOK_ROUNDS = 600
+ERRANDS = (*PUMPS, RELAY, WEBHOOKS)  # what runs for ever
 
 # Our own values are the same inside and outside; only the workflows themselves are kept from the world.
 RUNNER = SandboxedWorkflowRunner(
@@ -84,6 +98,10 @@ class Settings(Protocol):
     def stripe_api_base(self) -> str | None: ...
     @property
     def usage_signal_window(self) -> timedelta: ...
+    @property
+    def webhook_private_addresses(self) -> PrivateAddresses: ...
+    @property
+    def build_id(self) -> str | None: ...
 
 
 async def run(settings: Settings) -> None:
@@ -94,10 +112,18 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await database.check_role()
         client = await _connect(settings.temporal)
-        window = settings.usage_signal_window
         await stack.enter_async_context(
-            working(client, database, provider, usage_signal_window=window)
+            working(
+                client,
+                database,
+                provider,
+                usage_signal_window=settings.usage_signal_window,
+                private_addresses=settings.webhook_private_addresses,
+                build_id=settings.build_id,
+            )
         )
+        if settings.build_id is not None:
+            await Builds(client).begin(settings.build_id)
         await begin_errands(client)
         await asyncio.Event().wait()
 
@@ -109,14 +135,19 @@ async def working(
     provider: PaymentProvider,
     task_queue: str = TASK_QUEUE,
     usage_signal_window: timedelta = SIGNAL_WINDOW,
+    private_addresses: PrivateAddresses = "refused",
+    build_id: str | None = None,
 ) -> AsyncIterator[None]:
-    """Work while the block runs. `client` must speak the wire's data converter."""
+    """Work while the block runs. `client` must speak the wire's data converter. With a `build_id` the worker is of that
+    version of the deployment, and gets what Temporal routes to it; without one it is of no version.
+    """
+    build = None if build_id is None else deployment_of(build_id)
     lives = RunningLives(client, task_queue)
     paying = PayingSteps(database, provider, lives)
     steps = Worker(
         client,
         task_queue=task_queue,
-        workflows=WORKFLOWS,
+        workflows=WORKFLOWS if build is None else VERSIONED,
         activities=[*_steps(database, provider), paying.attach_payment_method],
         interceptors=[TranslateErrors(), GiveSignsOfLife()],
         workflow_runner=RUNNER,
@@ -124,25 +155,29 @@ async def working(
         max_cached_workflows=WORKFLOWS_IN_MEMORY,
         sticky_queue_schedule_to_start_timeout=STICKS_TO_A_WORKER,
         graceful_shutdown_timeout=GRACE,
+        deployment_config=build,
     )
-    clock = ClockSteps(database, lives)
-    relay = RelaySteps(database, RunningLives(client, task_queue, PATIENCE_OF_THE_RELAY))
-    usage = UsageSteps(database, client, usage_signal_window)
+    sender = WebhookSender()
+    webhooks = WebhookSteps(database, sender, private_addresses)
     long = Worker(
         client,
         task_queue=long_steps(task_queue),
         activities=[
-            clock.advance_clock,
-            relay.relay,
-            usage.pump_usage,
+            *_long_steps(database, lives, usage_signal_window),
+            webhooks.deliver_webhooks,
             paying.attempt_unpaid,
         ],
         interceptors=[TranslateErrors(), GiveSignsOfLife()],
         max_concurrent_activities=LONG_STEPS_AT_ONCE,
         graceful_shutdown_timeout=GRACE,
+        deployment_config=build,
     )
-    async with steps, long:
-        yield
+    async with sender:
+        try:
+            async with steps, long:
+                yield
+        finally:
+            await webhooks.end()
 
 
 def _steps(
@@ -151,10 +186,12 @@ def _steps(
     billing, credits = BillingSteps(database), CreditSteps(database)
     collecting = CollectionSteps(database, provider)
     yield billing.begin
+    yield billing.start_window
     yield billing.end_day
     yield billing.end_period
     yield billing.charge_usage
     yield billing.carry_out
+    yield billing.do_scheduled
     yield billing.expire_grant
     yield collecting.attempt_payment
     yield collecting.look_up_payment
@@ -163,19 +200,36 @@ def _steps(
     yield credits.top_up
 
 
+def _long_steps(
+    database: Database, lives: RunningLives, usage_signal_window: timedelta
+) -> Iterator[Callable[..., Awaitable[object]]]:
+    patient = RunningLives(lives.client, lives.task_queue, PATIENCE_OF_A_CLOCK)
+    impatient = RunningLives(lives.client, lives.task_queue, PATIENCE_OF_THE_RELAY)
+    yield ClockSteps(database, patient).advance_clock
+    yield RelaySteps(database, impatient).relay
+    yield UsageSteps(database, lives.client, usage_signal_window).pump_usage
+
+
 async def begin_errands(client: Client, task_queue: str = TASK_QUEUE) -> None:
-    """Start what runs for ever, once for all workers: the usage pump and the relay."""
-    for shard in range(PUMP_SHARDS):
+    """Start what runs for ever, once for all workers: the usage pump, the relay and the webhooks."""
+    for shard, pump in enumerate(PUMPS):
         await client.start_workflow(
             UsagePumpWorkflow.run,
             PumpUsage(shard, PUMP_SHARDS, PUMP_ROUNDS),
-            id=f"usage-pump:{shard}-of-{PUMP_SHARDS}",
+            id=pump,
             task_queue=task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
     await client.start_workflow(
         RelayWorkflow.run,
-        id="relay",
+        id=RELAY,
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+    await client.start_workflow(
+        WebhookWorkflow.run,
+        DeliverWebhooks(WEBHOOK_ROUNDS),
+        id=WEBHOOKS,
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
     )

@@ -9,6 +9,7 @@ from db.collections import save_collection
 from db.invoices import find_invoice, settle_invoice
 from db.ledger import post
 from db.outbox import announce
+from db.payment_notes import note_payment
 from db.payments import PaymentRow, answer_payment
 from db.top_ups import find_top_up
 from domain import ledger
@@ -53,6 +54,12 @@ async def record_answer(
     await announce(connection, environment, topic, payment.id, at, told)
     if after.status != collection.status:
         await _settle(connection, after, payment, at)
+        on_clock = at if after.test_clock else None
+        await note_payment(
+            connection, environment, after.invoice, collection.status, after.status, on_clock
+        )
+    elif outcome.status == "succeeded" and after.status == "void":
+        raise Corrupt(f"{payment.name} was paid, but its invoice is void: pay it back by hand")
     return after
 
 
@@ -83,9 +90,9 @@ async def _end_top_up(
         raise Corrupt(f"nobody asked for the top-up of invoice {payment.invoice_number}")
     invoice = (await find_invoice(connection, payment.invoice)).invoice
     if collection.status == "paid":
-        ended = top_up_paid(bought.order, invoice, bought.grant, at)
+        ended = top_up_paid(bought.order, invoice, bought.grant, at, bought.bonus)
     else:
         ended = top_up_declined(invoice, at)
-    if ended.grant is not None:
-        await record_grant(connection, collection.environment, ended.grant)
+    for grant in ended.grants:
+        await record_grant(connection, collection.environment, grant)
     await post(connection, collection.environment, collection.customer, ended.transactions)

@@ -4,6 +4,8 @@ An attempt is written down before the provider is asked, under the name that is 
 at any point it is known what may be under way, and the same name finds out what became of it.
 """
 
+from datetime import UTC, datetime, timedelta
+
 from temporalio import activity
 
 from activities.answers import record_answer
@@ -34,6 +36,10 @@ from providers.payments.port import (
     PaymentProvider,
 )
 
+# A database may have been restored from a backup: then an attempt that is new here may have been made long ago. For so
+# long the provider knows it by its key alone; later it must be looked up first.
+KEYS_ARE_KEPT = timedelta(hours=12)
+
 
 class CollectionSteps(Steps):
     def __init__(self, database: Database, provider: PaymentProvider) -> None:
@@ -43,7 +49,6 @@ class CollectionSteps(Steps):
     @activity.defn
     async def attempt_payment(self, step: AttemptPayment) -> Collection:
         collection, environment = step.collection, step.collection.environment
-        name = f"collect:{collection.invoice}:{step.attempt}"
         async with self.database.transaction(environment) as connection:
             await lock_customer(connection, collection.customer)
             known = await find_collection(connection, collection.invoice)
@@ -52,7 +57,6 @@ class CollectionSteps(Steps):
             payment, is_new = await open_attempt(
                 connection,
                 environment,
-                name,
                 collection.customer,
                 collection.invoice,
                 step.attempt,
@@ -60,7 +64,8 @@ class CollectionSteps(Steps):
                 step.at,
             )
             customer = await find_customer(connection, collection.customer)
-        outcome = await self._charge(environment, customer, payment, is_new)
+        is_first = is_new and _is_young(collection)
+        outcome = await self._charge(environment, collection, customer, payment, is_first)
         async with self.database.transaction(environment) as connection:
             await lock_customer(connection, collection.customer)
             known = await find_collection(connection, collection.invoice)
@@ -78,6 +83,8 @@ class CollectionSteps(Steps):
         if payment is None or payment.status not in UNDER_WAY:
             return known
         outcome = await self._read(customer, payment)
+        if outcome is not None and not known.is_unpaid and outcome.status in UNDER_WAY:
+            outcome = await self.provider.cancel(outcome.intent)  # nobody waits for it any more
         if outcome is None or outcome.status == payment.status:
             return known
         async with self.database.transaction(environment) as connection:
@@ -117,7 +124,12 @@ class CollectionSteps(Steps):
             await announce(connection, step.environment, topic, refund.id, step.at, told)
 
     async def _charge(
-        self, environment: str, customer: CustomerRow, payment: PaymentRow, is_new: bool
+        self,
+        environment: str,
+        collection: Collection,
+        customer: CustomerRow,
+        payment: PaymentRow,
+        is_first: bool,
     ) -> PaymentOutcome:
         at_provider = await known_customer(self.database, self.provider, environment, customer)
         request = ChargeRequest(
@@ -131,7 +143,8 @@ class CollectionSteps(Steps):
                 "attempt": str(payment.attempt),
             },
             at=payment.at,
-            first_try=is_new,
+            since=collection.issued_at,
+            first_try=is_first,
         )
         try:
             return await self.provider.charge(request)
@@ -145,3 +158,9 @@ class CollectionSteps(Steps):
         if customer.provider_customer is None:
             return None
         return await self.provider.find(customer.provider_customer, payment.name, payment.at)
+
+
+def _is_young(collection: Collection) -> bool:
+    """Whether whatever was tried for it was tried lately. On a test clock no money moves."""
+    on_a_clock = collection.test_clock is not None
+    return on_a_clock or datetime.now(UTC) - collection.issued_at < KEYS_ARE_KEPT

@@ -1,12 +1,16 @@
 """The steps of credits that have a life of their own: grants that end, top-ups."""
 
+from datetime import datetime
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.recording import issue
 from activities.steps import GrantLife, Steps, ToppedUp, TopUp
+from db.bonuses import promised_bonus, require_new_bonus
 from db.collections import find_collection, save_collection
 from db.credits import end_grant, find_grant
+from db.decisions import keep_top_up_decision
 from db.facts import load_customer
 from db.ids import new_id
 from db.ledger import post
@@ -18,7 +22,7 @@ from db.top_ups import KeptTopUp, find_top_up, keep_top_up
 from domain import ledger
 from domain.dunning import begin_collection
 from domain.errors import Rejected
-from domain.topups import top_up_invoice
+from domain.grounds import TopUpGrounds, topped_up
 
 
 class CreditSteps(Steps):
@@ -59,24 +63,35 @@ class CreditSteps(Steps):
         if kept is None:
             kept = await self._invoice(connection, step)
         collection = await find_collection(connection, kept.invoice)
-        expires_at = kept.order.expires_at
-        if expires_at is None:
-            return ToppedUp(collection)
-        life = GrantLife(
-            step.environment, kept.grant, step.customer, expires_at, collection.test_clock
+
+        def watched(grant: str, expires_at: datetime | None) -> GrantLife | None:
+            if expires_at is None:
+                return None
+            clock = collection.test_clock
+            return GrantLife(step.environment, grant, step.customer, expires_at, clock)
+
+        bonus = kept.bonus
+        return ToppedUp(
+            collection,
+            watched(kept.grant, kept.order.expires_at),
+            None if bonus is None else watched(bonus.grant, bonus.expires_at),
         )
-        return ToppedUp(collection, life)
 
     async def _invoice(self, connection: AsyncConnection, step: TopUp) -> KeptTopUp:
         customer = await load_customer(connection, step.customer)
-        issued = top_up_invoice(
-            step.order, customer, step.currency, step.at, f"topup:{step.request}"
-        )
-        row = await issue(connection, step.environment, issued.invoice)
+        name = f"topup:{step.request}"
+        grounds = TopUpGrounds(name, step.order, customer, step.currency, step.at)
+        issued = topped_up(grounds)
+        decision = await keep_top_up_decision(connection, step.environment, grounds)
+        row = await issue(connection, step.environment, issued.invoice, decision)
         await post(connection, step.environment, step.customer, issued.transactions)
         collection = begin_collection(row.invoice, row.id, step.environment, customer.test_clock)
         await save_collection(connection, collection)
-        kept = KeptTopUp(step.request, row.id, new_id("crg"), step.order)
+        price = issued.invoice.total
+        bonus = await promised_bonus(connection, customer, price, new_id("crg"), step.at)
+        if bonus is not None:
+            await require_new_bonus(connection, step.order.key, step.request)
+        kept = KeptTopUp(step.request, row.id, new_id("crg"), step.order, bonus)
         await keep_top_up(connection, step.environment, kept)
         answer = {"invoice": row.invoice.number, "grant": kept.grant}
         await answer_request(connection, step.request, "done", answer)

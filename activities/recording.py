@@ -1,25 +1,35 @@
 """Writing down what a decision brought: all of it, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.steps import SendRefund, Turn
+from activities.taking_back import take_back
 from db.billed_usage import save_billed_usage
 from db.collections import save_collection
 from db.credit_notes import apply_credit_note, issue_credit_note
-from db.credits import add_grant
+from db.credits import add_grant, end_grant, find_grant
 from db.invoices import InvoiceRow, find_invoice, issue_invoice
 from db.ledger import post
 from db.outbox import announce
 from db.payments import open_refund
-from db.subscriptions import save_subscription
-from domain.account import BilledUsage, Outcome, Refund
+from db.running import note_step
+from db.running_facts import Payer
+from db.subscriptions import add_subscription, save_subscription
+from db.watching import open_to_alerts
+from domain.account import Outcome, Refund
 from domain.credits import Grant
 from domain.dunning import Collection, begin_collection
 from domain.invoices import CreditNote, Invoice
+from domain.ledger import Movement, Transaction, credits_of
+from domain.money import Money, total
+from domain.running import billed_usage
 from domain.subscription import Subscription
+
+_LAPSES: Mapping[Movement, str] = {"expire": "credit_grant.expired", "void": "credit_grant.voided"}
+_CREDITS = credits_of("")
 
 
 async def record_outcome(
@@ -27,45 +37,66 @@ async def record_outcome(
     outcome: Outcome,
     at: datetime,
     cut_off: int,
-    looked_at: Sequence[BilledUsage] = (),
+    decision: str | None = None,
 ) -> Turn:
     """Number and write the documents, post to the ledger, note what has been billed of usage up to `cut_off`, and
-    save the subscription. `looked_at` are windows that late usage may have reached: those in which nothing new was
-    found are noted too. Returns what is to be set going.
+    save the subscription. `decision` is the id of what the documents were decided on. Returns what is to be set going.
     """
     subscription = outcome.subscription
-    environment, customer = subscription.environment, subscription.customer
+    environment, customer = subscription.environment, subscription.billed_to
     notes = [
-        await _issue_credit_note(connection, environment, note) for note in outcome.credit_notes
+        await _issue_credit_note(connection, environment, note, decision)
+        for note in outcome.credit_notes
     ]
     invoices = [
-        await issue(connection, environment, invoice, cut_off) for invoice in outcome.invoices
+        await issue(connection, environment, invoice, decision, cut_off)
+        for invoice in outcome.invoices
     ]
     for grant in outcome.grants:
-        await record_grant(connection, environment, grant, subscription.id)
+        await record_grant(connection, environment, grant)
     await post(connection, environment, customer, outcome.transactions)
-    billed = {(each.item, each.window): each for each in (*looked_at, *outcome.billed)}
-    await save_billed_usage(
-        connection, environment, subscription.id, tuple(billed.values()), cut_off
-    )
+    await _announce_lapses(connection, environment, outcome.transactions)
+    for ended in outcome.ends:
+        await end_grant(connection, ended, at)
+    await save_billed_usage(connection, environment, subscription.id, outcome.billed, cut_off)
     await save_subscription(connection, subscription)
+    await note_step(connection, subscription, _usage_billed(outcome))
+    payer = Payer(customer, subscription.currency)
+    await open_to_alerts(connection, environment, payer, subscription.customer)
+    for begun in outcome.begins:
+        await add_subscription(connection, begun)
     owed = [row for row in invoices if row.invoice.amount_due.minor]
     return Turn(
         subscription=subscription,
         collections=tuple([await _collect(connection, subscription, row) for row in owed]),
         refunds=tuple([await _refund(connection, subscription, r, at) for r in outcome.refunds]),
-        answer={"invoices": [row.invoice.number for row in invoices], "credit_notes": notes},
+        answer={
+            "invoices": [row.invoice.number for row in invoices],
+            "credit_notes": notes,
+            **({"refused": outcome.refused} if outcome.refused else {}),
+        },
+        begins=outcome.begins,
+        voided=tuple([await take_back(connection, environment, v, at) for v in outcome.voids]),
     )
 
 
+def _usage_billed(outcome: Outcome) -> Money:
+    currency = outcome.subscription.currency
+    return total([billed_usage(each.lines, currency) for each in outcome.invoices], currency)
+
+
 async def issue(
-    connection: AsyncConnection, environment: str, invoice: Invoice, cut_off: int | None = None
+    connection: AsyncConnection,
+    environment: str,
+    invoice: Invoice,
+    decision: str | None,
+    cut_off: int | None = None,
 ) -> InvoiceRow:
     """Write an invoice under the next number; credit notes have paid what it says they paid."""
     for credit in invoice.credits:
         if credit.source == "credit_note":
             await apply_credit_note(connection, credit.id, credit.amount)
-    row = await issue_invoice(connection, environment, invoice, cut_off)
+    row = await issue_invoice(connection, environment, invoice, cut_off, decision)
     told = {"number": row.invoice.number, "customer": row.customer_key, "status": invoice.status}
     await announce(connection, environment, "invoice.issued", row.id, invoice.issued_at, told)
     if invoice.status == "paid":
@@ -73,11 +104,24 @@ async def issue(
     return row
 
 
-async def record_grant(
-    connection: AsyncConnection, environment: str, grant: Grant, subscription: str | None = None
+async def _announce_lapses(
+    connection: AsyncConnection, environment: str, transactions: Sequence[Transaction]
 ) -> None:
+    """Tell of credit that has lapsed, or was taken back."""
+    for transaction in transactions:
+        if transaction.movement not in _LAPSES:
+            continue
+        credit = next(each for each in transaction.postings if each.account.startswith(_CREDITS))
+        grant = credit.account.removeprefix(_CREDITS)
+        key = (await find_grant(connection, grant)).balance.grant.key
+        told = {"key": key, "amount": str(credit.amount)}
+        topic = _LAPSES[transaction.movement]
+        await announce(connection, environment, topic, grant, transaction.at, told)
+
+
+async def record_grant(connection: AsyncConnection, environment: str, grant: Grant) -> None:
     """Write a grant down; its postings are the caller's."""
-    await add_grant(connection, environment, grant, subscription)
+    await add_grant(connection, environment, grant)
     told = {"key": grant.key, "kind": grant.kind, "amount": str(grant.amount)}
     await announce(
         connection, environment, "credit_grant.created", grant.id, grant.granted_at, told
@@ -85,9 +129,9 @@ async def record_grant(
 
 
 async def _issue_credit_note(
-    connection: AsyncConnection, environment: str, note: CreditNote
+    connection: AsyncConnection, environment: str, note: CreditNote, decision: str | None
 ) -> str:
-    number = await issue_credit_note(connection, environment, note)
+    number = await issue_credit_note(connection, environment, note, decision)
     told = {"number": number, "reason": note.reason, "total": str(note.total)}
     await announce(connection, environment, "credit_note.issued", number, note.issued_at, told)
     return number
@@ -106,7 +150,7 @@ async def _collect(
 async def _refund(
     connection: AsyncConnection, subscription: Subscription, refund: Refund, at: datetime
 ) -> SendRefund:
-    environment, customer = subscription.environment, subscription.customer
+    environment, customer = subscription.environment, subscription.billed_to
     paid = await find_invoice(connection, refund.invoice)
     await open_refund(connection, environment, refund, customer, paid.id, at)
     return SendRefund(environment, refund.name, at, subscription.test_clock)

@@ -1,7 +1,7 @@
 """The relay: what was written down but never arrived is sent on, and the provider's events are passed on."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, assert_never
 
 from temporalio import activity
@@ -24,6 +24,7 @@ from domain.errors import Rejected, Unavailable
 # Whoever wrote a request down sends it at once: only what they did not get through is ours.
 GRACE_SECONDS = 10
 AT_ONCE = 100
+SIDE_BY_SIDE = 8
 IDLE_SECONDS = 1.0
 
 
@@ -58,12 +59,29 @@ class RelaySteps(Steps):
         async with self.database.transaction(environment) as connection:
             requests = await unanswered_requests(connection, grace_seconds, AT_ONCE)
             events = await waiting_events(connection, AT_ONCE)
-        for asked in requests:
-            await self._send(environment, asked)
+        await self._send_all(environment, requests)
         for event in events:
             await self._pass_on(environment, event)
         told = await tell_of_arrivals(self.database, self.lives, environment)
         return len(requests) + len(events) + len(told)
+
+    async def _send_all(self, environment: str, requests: Sequence[Asked]) -> None:
+        """Those of one subscription one after the other, several subscriptions at once: who does not answer holds up
+        few others.
+        """
+        lines: dict[str, list[Asked]] = {}
+        for asked in requests:
+            lines.setdefault(asked.subscription or asked.customer, []).append(asked)
+        places = asyncio.Semaphore(SIDE_BY_SIDE)
+
+        async def send(line: Sequence[Asked]) -> None:
+            async with places:
+                for asked in line:
+                    await self._send(environment, asked)
+
+        async with asyncio.TaskGroup() as group:
+            for line in lines.values():
+                group.create_task(send(line))
 
     async def _send(self, environment: str, asked: Asked) -> None:
         """Once more. What is refused is answered so; where nobody answers, it waits for the next round."""
@@ -74,6 +92,8 @@ class RelaySteps(Steps):
             await self._answer(environment, asked, "refused", why)
         except Unavailable as error:
             activity.logger.warning("request %s was not sent: %s", asked.id, error)
+        except Exception:  # what is wrong with one holds up no other
+            activity.logger.exception("request %s cannot be sent", asked.id)
 
     async def _deliver(self, environment: str, asked: Asked) -> None:
         match asked.kind:

@@ -37,6 +37,14 @@ class EndPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class StartWindow:
+    """A window of usage that is charged as it arrives has just begun."""
+
+    subscription: Subscription
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EndDay:
     """The end of a day in which usage was gathered."""
 
@@ -75,6 +83,15 @@ class CarryOut:
 
 
 @dataclass(frozen=True, slots=True)
+class DoScheduled:
+    """The time of a change on the subscription's schedule has come; `change` is its id."""
+
+    subscription: Subscription
+    change: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ExpireGrant:
     """A plan's grant, which its subscription watches over."""
 
@@ -106,12 +123,16 @@ class SendRefund:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a step brought: the subscription as it now is, what to set going, the asker's answer."""
+    """What a step brought: the subscription as it now is, what to set going, the asker's answer. `voided` are the ids of
+    invoices whose collection is to be told that they were taken back.
+    """
 
     subscription: Subscription
     collections: tuple[Collection, ...] = ()
     refunds: tuple[SendRefund, ...] = ()
     answer: Mapping[str, object] = field(default_factory=dict)
+    begins: tuple[Subscription, ...] = ()
+    voided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +152,13 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class ToppedUp:
-    """A top-up under way or over. `grant` is what is granted once it is paid; it is told only where it ends."""
+    """A top-up under way or over. `grant` is what is granted once it is paid, and `bonus` what comes with it; each is told
+    only where it ends.
+    """
 
     collection: Collection
     grant: GrantLife | None = None
+    bonus: GrantLife | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +227,13 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverWebhooks:
+    """Tell endpoints of what happened, and those again that did not hear it, for so many rounds."""
+
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class UsageSnapshot:
     """What a subscription has used of each meter in its current period, up to a watermark of the usage log: the
     signal `usage`. Lost, doubled or reordered it does no harm: only a newer watermark counts.
@@ -235,6 +266,11 @@ class Steps:
         raise NotImplementedError
 
     @activity.defn
+    async def start_window(self, step: StartWindow) -> Turn:
+        """Charge the usage that is charged as it arrives, and had arrived before its window began."""
+        raise NotImplementedError
+
+    @activity.defn
     async def end_day(self, step: EndDay) -> Turn:
         """Invoice what was gathered in a day of usage that is charged as it arrives."""
         raise NotImplementedError
@@ -247,6 +283,11 @@ class Steps:
     @activity.defn
     async def carry_out(self, step: CarryOut) -> Turn:
         """Do what was asked of the subscription, once, with what it bills."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def do_scheduled(self, step: DoScheduled) -> Turn:
+        """Carry out a change whose time has come, with what it bills."""
         raise NotImplementedError
 
     @activity.defn
@@ -302,4 +343,9 @@ class Steps:
     @activity.defn
     async def pump_usage(self, step: PumpUsage) -> None:
         """Follow the usage log: add to rollups, move the watermark, tell subscriptions what they used."""
+        raise NotImplementedError
+
+    @activity.defn
+    async def deliver_webhooks(self, step: DeliverWebhooks) -> None:
+        """Follow the outbox: make a delivery for each endpoint that wants a fact, and attempt what is due."""
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """The usage pump at work: one shard of the environments, round after round."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
@@ -11,20 +11,33 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.signs_of_life import signs_of_life
 from activities.steps import PumpUsage, Steps, UsageSnapshot
+from activities.watching import watch
+from db.allowance_upkeep import keep_up
+from db.allowances import Asked
+from db.claims import Claimed, expire_claims, expiring, uncounted
+from db.entitling import refresh
+from db.locks import lock_customer
+from db.pools import consumer_of
+from db.running import payers_waiting, rate_payers
+from db.running_facts import Payer
 from db.session import Database
 from db.subscriptions import state_of
 from db.tenants import list_environments
-from db.usage_measures import Consumer
+from db.usage_horizon import cut_off
 from db.usage_pump import pump_step
 from db.usage_signals import Waiting, told, waiting
 from db.usage_totals import totals_of
+from db.wallets import repost, wallets_behind
 from domain.decimals import plain
 from domain.errors import Unavailable
 
-SIGNAL_WINDOW = timedelta(hours=1)
+SIGNAL_WINDOW = timedelta(days=31)
 SIGNAL = "usage"
 IDLE_SECONDS = 0.3
-TOLD_A_ROUND = 200
+TOLD_A_ROUND = 10  # a snapshot can wait, and wallets wait for this
+ALLOWANCES_A_ROUND = 50
+WALLETS_A_ROUND = 200
+PAYERS_AT_ONCE = 50
 
 # Temporal is away, or asks for less: the subscription is told later.
 _LATER = {
@@ -68,14 +81,59 @@ class UsageSteps(Steps):
         return events
 
     async def pump_environment(self, environment: str) -> int:
-        """Roll up what is complete, then tell those who wait."""
+        """Roll up what is complete, have wallets watched, then tell those who wait."""
         events = 0
         more = True
         while more:
             step = await pump_step(self.database, environment)
             events, more = events + step.events, step.more
+        await self.bring_up_to_date(environment)
+        await watch(self.database, environment)
         await self.tell_those_who_wait(environment)
         return events
+
+    async def bring_up_to_date(self, environment: str) -> None:
+        """Wallets and allowances: of credit that has begun or ended meanwhile, of holds that have expired, of what runs up,
+        and of what holds were settled with.
+        """
+        async with self.database.transaction(environment) as connection:
+            behind = await wallets_behind(connection, WALLETS_A_ROUND)
+            over = await expiring(connection, WALLETS_A_ROUND)
+        for customer, currency in behind:
+            await _apart(customer, self._repost(environment, customer, currency))
+        for claimed in over:
+            await _apart(claimed.customer, self._expire(environment, claimed))
+        async with self.database.transaction(environment) as connection:
+            payers = await payers_waiting(connection, WALLETS_A_ROUND)
+            settled = await uncounted(connection, WALLETS_A_ROUND)
+        for first in range(0, len(payers), PAYERS_AT_ONCE):
+            await self._rate(environment, payers[first : first + PAYERS_AT_ONCE])
+        for customer, feature in settled:
+            counted = refresh(self.database, environment, [Asked(customer, feature)])
+            await _apart(customer, counted)
+        await _apart(environment, keep_up(self.database, environment, ALLOWANCES_A_ROUND))
+
+    async def _repost(self, environment: str, customer: str, currency: str) -> None:
+        async with self.database.transaction(environment) as connection:
+            await lock_customer(connection, customer)
+            await repost(connection, environment, customer, currency)
+
+    async def _expire(self, environment: str, claimed: Claimed) -> None:
+        async with self.database.transaction(environment) as connection:
+            await expire_claims(connection, environment, claimed)
+
+    async def _rate(self, environment: str, payers: Sequence[Payer]) -> None:
+        """What is wrong with one holds up no other."""
+        try:
+            await rate_payers(self.database, environment, payers)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(payers) == 1:
+                activity.logger.exception("what runs up for %s is not rated", payers[0].customer)
+                return
+            for payer in payers:
+                await self._rate(environment, [payer])
 
     async def tell_those_who_wait(self, environment: str) -> None:
         async with self.database.transaction(environment) as connection:
@@ -101,7 +159,7 @@ class UsageSteps(Steps):
             subscription = await state_of(connection, subscription_id)
             if subscription.period is None:
                 return None
-            consumer = Consumer(subscription.customer, subscription.id, subscription.timezone)
+            consumer = await consumer_of(connection, subscription, await cut_off(connection))
             totals = await totals_of(connection, consumer, subscription.period)
         return UsageSnapshot(
             watermark=totals.watermark,
@@ -125,3 +183,13 @@ class UsageSteps(Steps):
         async with self.database.registry() as connection:
             found = await list_environments(connection)
         return [each.id for each in found if crc32(each.id.encode()) % shards == shard]
+
+
+async def _apart(of: str, work: Awaitable[object]) -> None:
+    """What is wrong with one holds up no other."""
+    try:
+        await work
+    except Unavailable:
+        raise
+    except Exception:
+        activity.logger.exception("what %s has is not brought up to date", of)

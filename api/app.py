@@ -8,23 +8,33 @@ from fastapi_swagger import patch_fastapi
 from starlette.middleware import Middleware
 
 from api import (
+    alerts,
+    automatic_top_ups,
+    calculators,
     catalog,
+    changing,
     clocks,
     credits,
     customers,
     entitlements,
     events,
+    explaining,
     health,
+    holds,
     invoices,
     keys,
+    plan_migrations,
     plans,
     problems,
     settling,
     simulations,
     subscriptions,
     tenants,
+    tracing,
     usage,
     wallet,
+    webhook_deliveries,
+    webhook_endpoints,
     webhooks,
 )
 from api.connections import Connections, Settings, open_connections
@@ -39,22 +49,33 @@ Money and quantities are decimal strings. Times are RFC 3339 with an offset. Whe
 takes the key. Every `POST` takes an `Idempotency-Key`: the same key and body return the first response again. Errors are
 `application/problem+json` (RFC 9457)."""
 
-# Each resource is a module with a `router`; a longer path goes before the shorter one that would take it.
+# Each resource is a module with a `router`; a longer path goes before the shorter one that would take it, and what is
+# asked most often first of all.
 ROUTERS: tuple[APIRouter, ...] = (
     events.router,
+    entitlements.router,
     usage.router,
     *catalog.routers,
+    plan_migrations.router,
     plans.router,
+    alerts.router,
+    automatic_top_ups.router,
     wallet.router,
-    entitlements.router,
+    holds.router,
     customers.router,
+    changing.router,
     subscriptions.router,
+    tracing.router,
     credits.router,
     settling.router,
+    explaining.router,
     invoices.router,
     clocks.router,
     simulations.router,
+    calculators.router,
     webhooks.router,
+    webhook_deliveries.router,
+    webhook_endpoints.router,
     keys.router,
     tenants.router,
 )

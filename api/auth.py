@@ -18,7 +18,7 @@ from domain.errors import Forbidden
 
 Scope = Literal["usage", "read", "write", "admin", "operator"]
 SCOPES: dict[Scope, str] = {
-    "usage": "send usage events; check entitlements",
+    "usage": "send usage events; check entitlements; make, settle and release holds",
     "read": "read everything in the environment",
     "write": "change everything in the environment but its keys",
     "admin": "do all of it, and make and revoke API keys",

@@ -1,7 +1,8 @@
 """JSON bodies in, exactly: a number with a point stays as it was written, and no text gets in that cannot be kept."""
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from fastapi import Request
@@ -9,9 +10,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from api.problems import UnreadableBody
+from api.problems import MOST_FAULTS, UnreadableBody
 from domain.errors import Fault, Invalid
 from domain.reading import InexactNumber
+
+# Deeper than any document of ours, and far from where whoever walks through one would run out of stack.
+DEEPEST = 100
 
 
 def read_json(body: bytes) -> Any:
@@ -25,8 +29,9 @@ def read_json(body: bytes) -> Any:
         value = json.loads(
             text,
             parse_float=InexactNumber,
+            parse_int=_whole_number,
             parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
+            object_pairs_hook=named_once,
         )
     except UnicodeDecodeError as error:
         raise Invalid.at("", f"is not UTF-8 at byte {error.start}") from None
@@ -37,7 +42,9 @@ def read_json(body: bytes) -> Any:
         raise Invalid.at("", "is nested too deep") from None
     except ValueError as error:
         raise Invalid.at("", str(error)) from None
-    if "\\u" in text and (faults := tuple(_unkeepable(value, ()))):
+    if text.count("[") + text.count("{") > DEEPEST:
+        _refuse_depth(value)
+    if "\\u" in text and (faults := tuple(islice(_unkeepable(value, ()), MOST_FAULTS))):
         raise Invalid(faults)
     return value
 
@@ -77,17 +84,47 @@ def _parameters(dependant: Dependant) -> Iterator[str]:
         yield from _parameters(beneath)
 
 
+def _members(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python reads none of more than some thousands of digits
+        raise ValueError(f"has a whole number of {len(text)} characters") from None
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"has the number {name}, which is not JSON")
 
 
-def _object(members: list[tuple[str, object]]) -> dict[str, object]:
+def named_once(members: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of these members. Raises ValueError for one that is named twice: who sent it means one of the two, and
+    nobody can tell which.
+    """
     read = dict(members)
     if len(read) < len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
+        places = {name: place for place, (name, _) in enumerate(members)}  # the last of each
+        twice = next(name for place, (name, _) in enumerate(members) if places[name] != place)
         raise ValueError(f"names the member {twice!r} twice")
     return read
+
+
+def _refuse_depth(value: object) -> None:
+    """Raise `Invalid` for a value that is nested deeper than `DEEPEST`; level by level, so at any depth."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [member for each in level for member in _members(each)]
+        if not level:
+            return
+    raise Invalid.at("", "is nested too deep")
 
 
 def _unkeepable(value: object, path: tuple[str, ...]) -> Iterator[Fault]:

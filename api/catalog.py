@@ -1,4 +1,4 @@
-"""/v1/meters, /v1/features, /v1/coupons, /v1/tax-rates: documents under keys, read by the domain's own readers."""
+"""/v1/meters, /v1/features, /v1/coupons, /v1/tax-rates, /v1/units: documents under keys, read by the domain's own readers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,12 +25,16 @@ from api.schemas.documents import (
     shown_as,
     with_text_decimals,
 )
-from api.schemas.fields import Body, Name
-from db.catalog import NAMES, Entry, Table, add, archive, find, find_all, find_keys, rename
-from domain.catalog import read_coupon, read_feature, read_tax_rate
+from api.schemas.features import FEATURE, FEATURE_EXAMPLE
+from api.schemas.fields import Body, Name, Rate
+from db import catalog
+from db.catalog import NAMES, Entry, Table, add, archive, find, find_all, find_keys
+from domain.catalog import read_coupon, read_tax_rate
 from domain.errors import Invalid
+from domain.features import read_feature
 from domain.metering.meter import read_meter
 from domain.reading import written
+from domain.units import read_unit
 
 
 class Renamed(Body):
@@ -39,9 +43,17 @@ class Renamed(Body):
     name: Name | None = Field(default=None, examples=["A better name"])
 
 
+class UnitChanges(Renamed):
+    """What may change of a unit: its name, and its rate for grants to come."""
+
+    rate: Rate = Field(default_factory=str, description="What one of it is worth from now on.")
+
+
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """One kind of document. `read` raises `Invalid` with every fault in one, `require` where it names what is not there."""
+    """One kind of document. `read` raises `Invalid` with every fault in one, `require` where it names what is not there;
+    `changes` is what may change of one.
+    """
 
     table: Table
     prefix: str
@@ -50,6 +62,7 @@ class Noun:
     example: Mapping[str, object]
     read: Callable[[object], object]
     require: Callable[[AsyncConnection, Mapping[str, Any]], Awaitable[None]] | None = None
+    changes: type[Renamed] = Renamed
 
 
 METERS = Noun("meters", "/meters", "mtr", schemas.METER, schemas.METER_EXAMPLE, read_meter)
@@ -61,9 +74,10 @@ async def _require_meter(connection: AsyncConnection, feature: Mapping[str, Any]
         raise Invalid.at("meter", f"there is no meter {meter}")
 
 
-FEATURES = Noun("features", "/features", "fea", schemas.FEATURE, schemas.FEATURE_EXAMPLE, read_feature, _require_meter)  # fmt: skip
+FEATURES = Noun("features", "/features", "fea", FEATURE, FEATURE_EXAMPLE, read_feature, _require_meter)  # fmt: skip
 COUPONS = Noun("coupons", "/coupons", "cou", schemas.COUPON, schemas.COUPON_EXAMPLE, read_coupon)
 TAX_RATES = Noun("tax_rates", "/tax-rates", "txr", schemas.TAX_RATE, schemas.TAX_RATE_EXAMPLE, read_tax_rate)  # fmt: skip
+UNITS = Noun("units", "/units", "unt", schemas.UNIT, schemas.UNIT_EXAMPLE, read_unit, changes=UnitChanges)  # fmt: skip
 
 
 def routes(noun: Noun) -> APIRouter:
@@ -102,13 +116,17 @@ def routes(noun: Noun) -> APIRouter:
         async with opened.database.transaction(caller.environment) as connection:
             return answer(document(await find(connection, noun.table, name)))
 
-    @router.patch("/{name:path}", summary=f"Rename a {named}", responses=responses(shown, 200))
     async def change(name: Named, body: Renamed, caller: Writes, opened: Opened) -> Response:
-        """Its name alone: what decides about money stays as it was made."""
+        """What is in use stays as it was made: only what decides nothing of it may change."""
         changes = body.model_dump(exclude_unset=True)
         async with opened.database.transaction(caller.environment) as connection:
-            return answer(document(await rename(connection, noun.table, name, changes)))
+            changed = await catalog.change(connection, noun.table, name, changes)
+        return answer(document(changed))
 
+    change.__annotations__["body"] = noun.changes
+    router.patch("/{name:path}", summary=f"Change a {named}", responses=responses(shown, 200))(
+        change
+    )
     return router
 
 
@@ -126,4 +144,4 @@ def _example(noun: Noun) -> Mapping[str, object]:
     return {"id": f"{noun.id_prefix}_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b", **noun.example, **times}
 
 
-routers = tuple(routes(noun) for noun in (METERS, FEATURES, COUPONS, TAX_RATES))
+routers = tuple(routes(noun) for noun in (METERS, FEATURES, COUPONS, TAX_RATES, UNITS))

@@ -1,127 +1,107 @@
-"""Whether a customer may use a feature: by the plans they are on, and what was used of them in the period."""
+"""Whether customers may use features: by what is kept of it, computed anew where that is not fresh."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
 from api.connections import Connections
-from api.moments import now_for
-from db.catalog import find_all, find_keys
-from db.customers import CustomerRow, find_customer
-from db.meters import kept_meters
-from db.plans import find_plan
-from db.subscriptions import find_subscriptions
-from db.usage import usage_for
-from db.usage_horizon import all_seen
-from db.usage_measures import Consumer
-from domain.account import Need
-from domain.calendar import Period
-from domain.catalog import read_feature, read_plan
-from domain.charges import total_quantity
-from domain.decimals import plain
-from domain.documents import Document
-from domain.entitlements import (
-    Checked,
-    best,
-    check_entitlement,
-    entitlement_to,
-    limited_period,
-)
+from db.allowances import Asked, Found, find_allowances, generations
+from db.catalog import find_all
+from db.customer_entitlements import OverrideRow, overrides_of
+from db.entitling import circumstances, compute, log_seen, refresh
+from domain.allowances import check_allowance
+from domain.checks import Check
+from domain.documents import Document, answer_document
 from domain.errors import NotFound
-from domain.plans import Feature, Plan
+from domain.features import read_feature
 from domain.reading import written
-from domain.subscription import Subscription
 
-MOST_SUBSCRIPTIONS = 1_000
 MOST_FEATURES = 1_000
 
 
 async def check(
-    opened: Connections, caller: Caller, customer: str, feature: str, quantity: Fraction
-) -> Document:
-    """The answer to one check. Raises `NotFound` for a customer or a feature that there is not."""
-    async with opened.database.transaction(caller.environment, "REPEATABLE READ") as connection:
-        row = await find_customer(connection, customer)
-        entry = (await find_keys(connection, "features", [feature])).get(feature)
-        if entry is None:
-            raise NotFound(f"there is no feature {feature}")
-        checked = await _check(connection, row, read_feature(entry.document), quantity)
-    return _document(checked)
-
-
-async def check_all(opened: Connections, caller: Caller, customer: str) -> Sequence[Document]:
-    """Every feature of the environment, each with whether anything of it may be used now."""
-    async with opened.database.transaction(caller.environment, "REPEATABLE READ") as connection:
-        row = await find_customer(connection, customer)
-        entries = await find_all(connection, "features", MOST_FEATURES)
-        features = [read_feature(entry.document) for entry in entries]
-        return [
-            {
-                "feature": feature.key,
-                "type": feature.type,
-                **_document(await _check(connection, row, feature, Fraction(0))),
-            }
-            for feature in features
-        ]
-
-
-async def _check(
-    connection: AsyncConnection, customer: CustomerRow, feature: Feature, quantity: Fraction
-) -> Checked:
-    at = (await now_for(connection, customer.test_clock)).at
-    living = await find_subscriptions(connection, MOST_SUBSCRIPTIONS, customer=customer.id)
-    answers = [
-        await _of_subscription(connection, row.state, feature, quantity, at) for row in living
+    opened: Connections, caller: Caller, checks: Sequence[Check]
+) -> list[Document | NotFound]:
+    """The answer to each check, in their order, with all that was acknowledged before in it; `NotFound` where there is
+    no such customer or feature.
+    """
+    found = await _found(opened, caller, checks)
+    return [
+        each if isinstance(each, NotFound) else _answer(each, asked.quantity)
+        for asked, each in zip(checks, found, strict=True)
     ]
-    return best(answer for answer in answers if answer is not None)
 
 
-async def _of_subscription(
-    connection: AsyncConnection,
-    subscription: Subscription,
-    feature: Feature,
-    quantity: Fraction,
-    at: datetime,
-) -> Checked | None:
-    """What one subscription answers; None where its plan does not have the feature."""
-    plan = await _plan_of(connection, subscription)
-    entitlement = entitlement_to(subscription, plan, feature.key)
-    if entitlement is None:
+async def check_all(
+    opened: Connections, caller: Caller, customer: str, only: str | None = None
+) -> Sequence[Document]:
+    """Every feature of the environment, or one by its key, each with whether anything of it may be used now."""
+    async with opened.database.transaction(caller.environment, "REPEATABLE READ") as connection:
+        person = await circumstances(connection, customer)
+        given = {row.feature: row for row in await overrides_of(connection, person.customer.id)}
+        log = await log_seen(connection)
+        entries = await find_all(connection, "features", MOST_FEATURES)
+        every = [read_feature(entry.document) for entry in entries]
+        features = [feature for feature in every if only in (None, feature.key)]
+        reserved = await _reserved(connection, person.customer.id, [each.key for each in features])
+        shown: list[Document] = []
+        for feature in features:
+            computed = await compute(connection, person, feature, log)
+            held = reserved.get(feature.key, Fraction(0))
+            answer = answer_document(check_allowance(computed.allowance, Fraction(0), held))
+            override = override_document(given.get(feature.key))
+            named = {"feature": feature.key, "type": feature.type}
+            shown.append({**named, **answer, "override": override})
+    return shown
+
+
+def override_document(row: OverrideRow | None) -> Document | None:
+    """What is told of an override, beside what it gives."""
+    if row is None:
         return None
-    period = limited_period(subscription, at)
-    used = await _used(connection, subscription, feature, period)
-    return check_entitlement(entitlement, used, quantity, period)
+    expires_at = None if row.expires_at is None else written(row.expires_at)
+    return {"expires_at": expires_at, "reason": row.reason, "given_by": row.given_by}
 
 
-async def _used(
-    connection: AsyncConnection, subscription: Subscription, feature: Feature, period: Period
-) -> Fraction:
-    if feature.meter is None:
-        return Fraction(0)
-    need = Need(feature.key, feature.meter, period)
-    meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
-    consumer = Consumer(subscription.customer, subscription.id, subscription.timezone)
-    seen = await all_seen(connection)
-    used = await usage_for(connection, consumer, (need,), meters, seen)
-    return total_quantity(used[need])
-
-
-async def _plan_of(connection: AsyncConnection, subscription: Subscription) -> Plan:
-    kept = await find_plan(connection, subscription.plan.key, subscription.plan.version)
-    return read_plan(kept.document, kept.version)
-
-
-def _document(checked: Checked) -> Document:
-    limit, used = checked.limit, checked.used
-    remaining = None if limit is None or used is None else max(limit - used, Fraction(0))
-    return {
-        "allowed": checked.allowed,
-        "limit": None if limit is None else plain(limit),
-        "used": None if used is None else plain(used),
-        "remaining": None if remaining is None else plain(remaining),
-        "resets_at": checked.resets_at and written(checked.resets_at),
-        "reason": checked.reason,
+async def _found(
+    opened: Connections, caller: Caller, checks: Sequence[Check]
+) -> list[Found | NotFound]:
+    """What is kept, where it is fresh: one read, and for most checks the only one."""
+    asked = [(each.customer, each.feature) for each in checks]
+    async with opened.database.transaction(caller.environment) as connection:
+        kept = await find_allowances(connection, asked, datetime.now(UTC))
+    old = {
+        Asked(each.id, feature)
+        for each, (_, feature) in zip(kept, asked, strict=True)
+        if each is not None and not each.is_fresh
     }
+    anew = await refresh(opened.database, caller.environment, old) if old else {}
+    return [
+        _known(each, customer, feature, anew)
+        for each, (customer, feature) in zip(kept, asked, strict=True)
+    ]
+
+
+def _known(
+    kept: Found | None, customer: str, feature: str, anew: dict[Asked, Found]
+) -> Found | NotFound:
+    if kept is None:
+        return NotFound(f"there is no customer {customer}")
+    if kept.is_fresh:
+        return kept
+    return anew.get(Asked(kept.id, feature), NotFound(f"there is no feature {feature}"))
+
+
+def _answer(found: Found, quantity: Fraction) -> Document:
+    return answer_document(check_allowance(found.allowance, quantity, found.reserved))
+
+
+async def _reserved(
+    connection: AsyncConnection, customer: str, features: Sequence[str]
+) -> dict[str, Fraction]:
+    """What holds have taken of each feature."""
+    known = await generations(connection, [Asked(customer, feature) for feature in features])
+    return {asked.feature: reserved for asked, (_, reserved) in known.items()}

@@ -15,6 +15,7 @@ from api.pages import Page
 from api.paths import Named
 from api.schemas import clocks as schemas
 from db.clocks import ClockRow, add_clock, arrive_idly, clock_sets_out, find_clock, find_clocks
+from db.plan_migrations import are_moving_on
 from domain.errors import Conflict, Forbidden, Invalid
 from domain.reading import written
 from domain.subscription import Phase
@@ -67,6 +68,8 @@ async def advance(
             raise Invalid.at("to", f"must not be before what it shows: {written(found.now)}")
         if not await clock_sets_out(connection, found.id, body.to):
             raise Conflict(f"the test clock {clock} is on its way to another time")
+        if await are_moving_on(connection, found.id):
+            raise Conflict(f"customers on {clock} are being moved to other versions of their plans")
     phase = Phase.DONE if body.due == "through" else Phase.ARRIVED
     by = (body.to, int(phase), int(Phase.EXPIRIES))
     if not await arrive_idly(opened.database, caller.environment, found.id, *by):

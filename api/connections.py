@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from db.session import Database
 from domain.errors import Unavailable
+from domain.webhooks.addresses import PrivateAddresses
 from workflows.handles import TASK_QUEUE, RunningLives
 from workflows.wire import DATA_CONVERTER
 
@@ -30,17 +31,22 @@ class Settings(Protocol):
     def temporal(self) -> Mapping[str, Any]: ...
     @property
     def stripe_webhook_secret(self) -> str | None: ...
+    @property
+    def webhook_private_addresses(self) -> PrivateAddresses: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """`webhook_secret` verifies what the payment provider sends; without one its webhooks are refused."""
+    """`webhook_secret` verifies what the payment provider sends; without one its webhooks are refused.
+    `private_addresses` says which environments may have webhook endpoints on this machine and its network.
+    """
 
     database: Database
     temporal: Client
     webhook_secret: str | None = field(default=None, repr=False)
     task_queue: str = TASK_QUEUE
     patience: float = PATIENCE_SECONDS
+    private_addresses: PrivateAddresses = "refused"
 
     @property
     def lives(self) -> RunningLives:
@@ -57,7 +63,12 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     try:
         await database.check_role()
         temporal = await connect_temporal(settings.temporal)
-        yield Connections(database, temporal, settings.stripe_webhook_secret)
+        yield Connections(
+            database,
+            temporal,
+            settings.stripe_webhook_secret,
+            private_addresses=settings.webhook_private_addresses,
+        )
     finally:
         await database.close()
 

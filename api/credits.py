@@ -19,17 +19,19 @@ from api.requests import done
 from api.schemas import billing as schemas
 from api.schemas.credits import GRANT, GRANT_EXAMPLE
 from api.schemas.documents import Raw, shown_as, with_text_decimals
+from api.units import grant_in_unit
 from db.balances import usual_currency
 from db.credits import GrantRow, add_grant, end_grant, find_grant, find_grants
 from db.customers import CustomerRow, find_customer
-from db.ledger import post
+from db.ledger import is_posted, post
 from db.locks import lock_customer
 from db.outbox import announce
 from db.requests import Asked, write_request
+from db.top_ups import is_top_up_key
 from domain import ledger
 from domain.codec import to_plain
-from domain.credits import Grant, GrantOrder, new_grant, read_grant
-from domain.errors import Invalid, NotFound
+from domain.credits import Grant, GrantOrder, check_void, new_grant, read_grant
+from domain.errors import Conflict, Invalid, NotFound
 
 router = APIRouter(prefix="/credit-grants", tags=["credits"], route_class=ExactRoute)
 
@@ -65,12 +67,12 @@ async def find_all(
 
 @router.post("/{grant:path}/void", response_model=schemas.CreditGrant, summary="Void a grant")
 async def void(grant: Named, caller: Writes, opened: Opened) -> Response:
-    """Take back what is left of it. Again does nothing."""
+    """Take back what is left of it. Again does nothing; refused where it has expired, or nothing is left."""
     async with opened.database.transaction(caller.environment) as connection:
         found = (await find_grant(connection, grant)).balance.grant
         await lock_customer(connection, found.customer)
         row = await find_grant(connection, found.id)
-        if row.ended_at is None:
+        if not await is_posted(connection, ledger.name_of_void(found)):
             await _take_back(connection, caller, row)
         return answer(documents.grant(await find_grant(connection, found.id)))
 
@@ -104,8 +106,11 @@ async def _given(
     try:
         return await find_grant(connection, own_id)
     except NotFound:
+        order = await grant_in_unit(connection, order)
         currency = await currency_for(connection, customer, order.currency)
         grant = new_grant(order, id=own_id, customer=customer.id, currency=currency, at=now.at)
+    if await is_top_up_key(connection, order.key, own_id):
+        raise Conflict(f"there is a grant {order.key} already")
     await add_grant(connection, caller.environment, grant)
     await post(connection, caller.environment, customer.id, ledger.granted(grant))
     told = {"key": grant.key, "kind": grant.kind, "amount": str(grant.amount)}
@@ -121,6 +126,7 @@ async def _given(
 async def _take_back(connection: AsyncConnection, caller: Caller, row: GrantRow) -> None:
     grant, left = row.balance.grant, row.balance.remaining
     now = await time_to_act(connection, await find_customer(connection, grant.customer))
+    check_void(row.balance, now.at)
     voided = ledger.voided(grant, left, now.at)
     await post(connection, caller.environment, grant.customer, voided)
     await end_grant(connection, grant.id, now.at)

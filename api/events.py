@@ -7,21 +7,22 @@ from fastapi.responses import Response
 from pydantic import WithJsonSchema
 
 from api.answers import answer
-from api.auth import Reads, SendsUsage
+from api.auth import Reads, SendsUsage, Writes
 from api.bodies import ExactRoute
 from api.connections import Opened
-from api.pages import Page
-from api.paths import NamedQuery
+from api.pages import Page, cursor_of, place_of
+from api.paths import EventId, NamedQuery
 from api.schemas import events as schemas
 from api.schemas.fields import Instant, read_with
 from api.schemas.problem import problem
 from api.sent_events import read_body
 from db.customers import find_customer
-from db.event_list import KeptEvent, Place, Sought, find_events
+from db.event_list import KeptEvent, Sought, find_event, find_events
 from db.events import RejectedEvent, ingest
-from domain.errors import Invalid
+from db.usage_voids import void_event
 from domain.metering.incoming import name
-from domain.reading import instant, written
+from domain.metering.voiding import Void
+from domain.reading import written
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=ExactRoute)
 
@@ -31,6 +32,7 @@ Name = Annotated[
 EventName = Annotated[Name | None, Query(description="Only of this name.")]
 From = Annotated[Instant | None, Query(alias="from", description="Timed then or later.")]
 To = Annotated[Instant | None, Query(alias="to", description="Timed before.")]
+Voids = Annotated[bool, Query(description="With the voids, which are events of their own.")]
 
 
 @router.post(
@@ -66,14 +68,32 @@ async def find_all(
     event_name: EventName = None,
     since: From = None,
     until: To = None,
+    voids: Voids = False,
 ) -> Response:
-    """In the order of their times."""
-    after = _read_cursor(page.after) if page.after else None
+    """In the order of their times. An event that was voided is still there, and says so."""
+    after = place_of(page.after) if page.after else None
     async with opened.database.transaction(caller.environment) as connection:
         of = None if customer is None else (await find_customer(connection, customer)).id
-        sought = Sought(of, event_name, since, until)
+        sought = Sought(of, event_name, since, until, voids)
         found = await find_events(connection, sought, page.fetch, after)
     return answer(page.page(found, _document, _cursor))
+
+
+@router.post("/{event:any}/void", response_model=schemas.Event, summary="Void a usage event")
+async def void(event: EventId, body: schemas.VoidEvent, caller: Writes, opened: Opened) -> Response:
+    """Take an event back: from here on it counts for nothing, as if it had never been sent. What was billed with it is
+    corrected on the next invoice. To void it again changes nothing, and the first reason stands.
+    """
+    async with opened.database.transaction(caller.environment) as connection:
+        await void_event(connection, caller.environment, event, body.reason)
+        return answer(_document(await find_event(connection, event)))
+
+
+@router.get("/{event:any}", response_model=schemas.Event, summary="Read a usage event")
+async def find_one(event: EventId, caller: Reads, opened: Opened) -> Response:
+    """An event, or a void, by its id."""
+    async with opened.database.transaction(caller.environment) as connection:
+        return answer(_document(await find_event(connection, event)))
 
 
 def _refusal(rejected: RejectedEvent) -> dict[str, object]:
@@ -94,18 +114,15 @@ def _document(event: KeptEvent) -> dict[str, object]:
         "time": written(event.time),
         "properties": event.properties,
         "received_at": written(event.received_at),
+        "voided": _voided(event.void) if event.void else None,
+        "voids": event.voids,
+        "reason": event.reason,
     }
 
 
+def _voided(void: Void) -> dict[str, object]:
+    return {"id": void.id, "reason": void.reason, "at": written(void.at)}
+
+
 def _cursor(event: KeptEvent) -> str:
-    return f"{written(event.time)}_{event.seq}"
-
-
-def _read_cursor(cursor: str) -> Place:
-    time, _, seq = cursor.rpartition("_")
-    try:
-        if not (seq.isascii() and seq.isdigit() and len(seq) < 19):
-            raise Invalid.at("", "is no place")
-        return instant(time), int(seq)
-    except Invalid:
-        raise Invalid.at("after", "is no cursor of this list") from None
+    return cursor_of((event.time, event.seq))

@@ -14,12 +14,11 @@ from api.connections import Opened
 from api.pages import Page
 from api.paths import Named, NamedQuery
 from api.schemas import billing as schemas
-from db.credit_notes import find_credit_notes
+from db.credit_notes import find_credit_note, find_credit_notes
 from db.customers import find_customer
 from db.invoices import find_invoice, find_invoices
 from db.payments import find_payments
 from db.subscriptions import find_subscription
-from domain.errors import NotFound
 from domain.invoices import InvoiceStatus
 
 router = APIRouter(route_class=ExactRoute)
@@ -90,10 +89,7 @@ async def credit_notes(
 async def credit_note(credit_note: Named, caller: Reads, opened: Opened) -> Response:
     """By number or id."""
     async with opened.database.transaction(caller.environment) as connection:
-        found = await find_credit_notes(connection, 1, name=credit_note)
-    if not found:
-        raise NotFound(f"there is no credit note {credit_note}")
-    return answer(documents.credit_note(found[0]))
+        return answer(documents.credit_note(await find_credit_note(connection, credit_note)))
 
 
 @router.get(

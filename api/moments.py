@@ -28,8 +28,15 @@ async def now_for(connection: AsyncConnection, test_clock: str | None) -> Now:
 
 async def time_to_act(connection: AsyncConnection, customer: CustomerRow) -> Now:
     """As `now_for`; raises `Conflict` while the clock is on its way, when nobody knows what it will show."""
-    if customer.test_clock is not None:
-        clock = await find_clock(connection, customer.test_clock)
+    return await time_to_act_on(connection, customer.test_clock)
+
+
+async def time_to_act_on(
+    connection: AsyncConnection, test_clock: str | None, *, hold: bool = False
+) -> Now:
+    """As `time_to_act`; `hold` the clock where it stands until the transaction ends."""
+    if test_clock is not None:
+        clock = await find_clock(connection, test_clock, hold=hold)
         if clock.status == "advancing":
             raise Conflict(f"the test clock {clock.id} is advancing: wait until it has arrived")
-    return await now_for(connection, customer.test_clock)
+    return await now_for(connection, test_clock)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query
 
 from domain.errors import Invalid
+from domain.reading import instant, written
 
 T = TypeVar("T")
 
@@ -43,6 +45,22 @@ class PageRequest:
         given = rows[: self.limit]
         more = len(rows) > self.limit
         return {"data": [write(row) for row in given], "next": cursor(given[-1]) if more else None}
+
+
+def cursor_of(place: tuple[datetime, int]) -> str:
+    """The cursor of a list that is in the order of times, then of numbers."""
+    return f"{written(place[0])}_{place[1]}"
+
+
+def place_of(cursor: str) -> tuple[datetime, int]:
+    """Raises `Invalid`."""
+    time, _, seq = cursor.rpartition("_")
+    try:
+        if not (seq.isascii() and seq.isdigit() and len(seq) < 19):
+            raise Invalid.at("", "is no place")
+        return instant(time), int(seq)
+    except Invalid:
+        raise Invalid.at("after", "is no cursor of this list") from None
 
 
 def _page(

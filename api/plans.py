@@ -10,13 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.answers import answer
 from api.auth import Caller, Reads, Writes
 from api.bodies import ExactRoute
+from api.choosing import known_to
 from api.connections import Opened
 from api.pages import Page
 from api.paths import Named
 from api.schemas.catalog import PLAN, PLAN_EXAMPLE
 from api.schemas.documents import (
     Raw,
+    Schema,
     kept,
+    maybe,
     page_of,
     responses,
     shown_as,
@@ -24,12 +27,9 @@ from api.schemas.documents import (
 )
 from api.schemas.documents import document as schema_of
 from db import plans
-from db.catalog import find_keys
-from db.meters import kept_meters
 from db.plans import PlanVersion
-from domain.catalog import read_feature, read_plan, require_known
+from domain.catalog import read_plan, require_known
 from domain.errors import Conflict, Invalid
-from domain.plans import Plan
 from domain.reading import written
 
 router = APIRouter(prefix="/plans", tags=["plans"], route_class=ExactRoute)
@@ -40,8 +40,17 @@ _EXAMPLE: dict[str, object] = {
     **PLAN_EXAMPLE,
     "created_at": "2026-01-01T00:00:00Z",
     "archived_at": None,
+    "based_on_version": None,
+    "overrides": None,
+    "subscription": None,
 }
-_SHOWN = kept(PLAN, "Plan", _EXAMPLE, version={"type": "integer", "minimum": 1})
+_VERSION = {"type": ["integer", "null"], "minimum": 1}
+_OWN: dict[str, Schema] = {
+    "based_on_version": {**_VERSION, "description": "Of a subscription's own version: what it is made of."},
+    "overrides": maybe({"type": "object", "description": "What is put into that."}),
+    "subscription": {"type": ["string", "null"], "description": "Id of the subscription whose own it is."},
+}  # fmt: skip
+_SHOWN = kept(PLAN, "Plan", _EXAMPLE, version={"type": "integer", "minimum": 1}, **_OWN)
 _PATCH = schema_of({}, {name: schema for name, schema in PLAN["properties"].items() if name != "key"})  # fmt: skip
 New = Annotated[Raw, shown_as(PLAN, "New plan", PLAN_EXAMPLE)]
 Changes = Annotated[Raw, shown_as(_PATCH, "Changes of a plan", {"name": "Pro, as it was meant"})]
@@ -104,6 +113,9 @@ def document(plan: PlanVersion) -> dict[str, object]:
         **plan.document,
         "created_at": written(plan.created_at),
         "archived_at": written(plan.archived_at) if plan.archived_at else None,
+        "based_on_version": plan.own and plan.own.based_on,
+        "overrides": plan.own and plan.own.overrides,
+        "subscription": plan.own and plan.own.subscription,
     }
 
 
@@ -111,7 +123,8 @@ async def _put(connection: AsyncConnection, caller: Caller, body: Mapping[str, A
     """Make the next version of a plan, unless its newest one says the same."""
     whole = with_text_decimals(PLAN, body)
     wanted = read_plan(whole)
-    await _require_known(connection, wanted)
+    known = await known_to(connection, wanted)
+    require_known(wanted, known.meters, known.features)
     environment = caller.environment
     plan_id = await plans.lock_plan(connection, environment, caller.id_for("pln"), wanted.key)
     versions = await plans.versions_of(connection, plan_id)
@@ -120,12 +133,3 @@ async def _put(connection: AsyncConnection, caller: Caller, body: Mapping[str, A
     if versions and read_plan(versions[-1].document) == wanted:
         return answer(document(versions[-1]))
     return answer(document(await plans.add_version(connection, environment, plan_id, whole)), 201)
-
-
-async def _require_known(connection: AsyncConnection, plan: Plan) -> None:
-    """Raise `Invalid` where the plan names a meter or a feature that is not there or does not fit."""
-    meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
-    named = {entitlement.feature for entitlement in plan.entitlements}
-    features = await find_keys(connection, "features", named)
-    read = {key: read_feature(entry.document) for key, entry in features.items()}
-    require_known(plan, meters, read)

@@ -22,7 +22,10 @@ from domain.errors import (
     Declined,
     Fault,
     Forbidden,
+    Insufficient,
+    InsufficientCredit,
     Invalid,
+    LimitReached,
     NotFound,
     Rejected,
     Unavailable,
@@ -46,6 +49,9 @@ class TooLarge(Rejected):
     code = "too_large"
 
 
+# An answer is not to be many times as long as what was sent: more faults than these are only counted.
+MOST_FAULTS = 100
+
 BAD_REQUESTS = frozenset(
     {"bad_signature"}
 )  # codes of errors of other rooms that are a status of their own
@@ -61,13 +67,14 @@ class UnreadableBody(HTTPException):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem document. `faults` are told as `errors: [{path, message}]`."""
+    """One problem document. `faults` are told as `errors: [{path, message}]`; `available` where more was asked for."""
 
     status: int
     code: str
     title: str
     detail: str
     faults: tuple[Fault, ...] = ()
+    available: str | None = None
 
     def document(self) -> dict[str, object]:
         whole: dict[str, object] = {
@@ -78,6 +85,8 @@ class Problem:
         }
         if self.faults:
             whole["errors"] = [{"path": f.path, "message": f.message} for f in self.faults]
+        if self.available is not None:
+            whole["available"] = self.available
         return whole
 
 
@@ -89,6 +98,8 @@ _KINDS: tuple[tuple[type[BillingError], HTTPStatus, str], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND, "Not found"),
     (Forbidden, HTTPStatus.FORBIDDEN, "Not allowed"),
     (Declined, HTTPStatus.PAYMENT_REQUIRED, "Payment declined"),
+    (InsufficientCredit, HTTPStatus.PAYMENT_REQUIRED, "Not enough credit"),
+    (LimitReached, HTTPStatus.CONFLICT, "Limit reached"),
     (Conflict, HTTPStatus.CONFLICT, "Conflict"),
     (Rejected, HTTPStatus.CONFLICT, "Refused"),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"),
@@ -114,8 +125,19 @@ def problem_of(error: BillingError) -> Problem:
         return _AWAY
     if error.code in BAD_REQUESTS:
         status, title = HTTPStatus.BAD_REQUEST, "Bad request"
-    faults = error.faults if isinstance(error, Invalid) else ()
-    return Problem(status, error.code, title, str(error), faults)
+    if isinstance(error, Invalid):
+        return Problem(status, error.code, title, *_told(error))
+    available = error.available if isinstance(error, Insufficient) else None
+    return Problem(status, error.code, title, str(error), available=available)
+
+
+def _told(invalid: Invalid) -> tuple[str, tuple[Fault, ...]]:
+    """What is told of faults: in one sentence, and each."""
+    faults = invalid.faults[:MOST_FAULTS]
+    more = len(invalid.faults) - len(faults)
+    if not more:
+        return str(invalid), faults
+    return f"{Invalid(faults)}; and {more} more", faults
 
 
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -192,7 +214,8 @@ def _faults(error: Mapping[str, object]) -> tuple[Fault, ...]:
     path = "" if place == ("body",) else ".".join(str(part) for part in inside)
     context = error.get("ctx")
     if error["type"] == MORE_FAULTS and isinstance(context, Mapping):
-        return Invalid(Fault(*fault) for fault in context["faults"]).beneath(path)
+        told = Invalid(Fault(*fault) for fault in context["faults"])
+        return told.beneath(path) if path else told.faults
     return (Fault(path, _message(error)),)
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from api.auth import Caller
 from api.connections import Connections
+from api.families import require_payer
 from api.moments import Now, now_for, time_to_act
 from db.customers import find_customer
+from db.payment_notes import Note
+from db.redemptions import redeem_at_start
 from db.requests import Asked, answer_request, write_request
 from db.subscriptions import add_subscription, find_subscription
 from domain import lifecycle
@@ -20,6 +23,7 @@ from domain.errors import (
     Invalid,
     NotFound,
     Rejected,
+    Unavailable,
 )
 from domain.subscription import Subscription
 from workflows.handles import NoAnswerYet
@@ -64,10 +68,22 @@ async def ask(
         raise
 
 
+async def tell(opened: Connections, caller: Caller, note: Note) -> None:
+    """Let a subscription hear of a payment now. Where nobody answers, the relay tells it."""
+    try:
+        await opened.lives.request(note.subscription, note.request)
+    except Unavailable:
+        return
+    except Rejected as refusal:
+        await refuse(opened, caller, note.request.id, refusal)
+
+
 async def begin(
     opened: Connections, caller: Caller, subscription: Subscription, reason: str | None
 ) -> Sent:
-    """Write a new subscription down and let it begin. Raises `Conflict` for a taken key."""
+    """Write a new subscription down and let it begin. Raises `Conflict` for a taken key, and for a coupon that can be
+    redeemed no more.
+    """
     asked = Asked(
         caller.id_for("req"),
         "subscribe",
@@ -78,8 +94,10 @@ async def begin(
         reason,
     )
     async with opened.database.transaction(caller.environment) as connection:
+        await require_payer(connection, subscription)
         living = await add_subscription(connection, subscription)
         now = await now_for(connection, living.test_clock)
+        await redeem_at_start(connection, living, now.at)
         kept = await write_request(connection, caller.environment, asked)
     if kept.status == "asked":
         try:

@@ -15,6 +15,7 @@ from api.connections import Connections, Opened
 from api.moments import time_to_act
 from api.paths import Named
 from api.paying import paid
+from api.requests import tell
 from api.schemas import billing as schemas
 from api.schemas.documents import later_as
 from db.collections import find_collection, save_collection
@@ -23,9 +24,11 @@ from db.invoices import InvoiceRow, find_invoice, settle_invoice
 from db.ledger import post
 from db.locks import lock_customer
 from db.outbox import announce
+from db.payment_notes import note_payment
 from db.payments import UNDER_WAY, latest_attempt
+from db.running import mark_unbilled
 from domain import ledger
-from domain.dunning import Collection, closed
+from domain.dunning import Collection, CollectionStatus, closed
 from domain.errors import Conflict
 from domain.ledger import Transaction
 from domain.money import Money
@@ -69,13 +72,19 @@ async def _settle(opened: Connections, caller: Caller, name: str, by: By) -> Res
         await lock_customer(connection, customer)
         row = await find_invoice(connection, name)
         settled = None
+        note = None
         if row.invoice.status != by:
-            at = (await time_to_act(connection, await find_customer(connection, customer))).at
-            settled = await _settled(connection, caller, row, by, at)
-        shown = documents.invoice(await find_invoice(connection, row.id))
+            now = await time_to_act(connection, await find_customer(connection, customer))
+            settled = await _settled(connection, caller, row, by, now.at)
+            note = await note_payment(
+                connection, caller.environment, row.id, _before(row), by, now.on_clock
+            )
     if settled is not None:
         await opened.lives.changed(settled)
-    return answer(shown)
+    if note is not None:
+        await tell(opened, caller, note)
+    async with opened.database.transaction(caller.environment) as connection:
+        return answer(documents.invoice(await find_invoice(connection, row.id)))
 
 
 async def _settled(
@@ -96,9 +105,18 @@ async def _settled(
     await settle_invoice(connection, row.id, by, nothing, at if by == "paid" else None)
     moved = _postings(row, by, at)
     await post(connection, caller.environment, row.invoice.customer, moved)
+    if by == "void":
+        await mark_unbilled(connection, row.invoice.subscription)
     told = {"number": row.invoice.number, "customer": row.customer_key, "status": by}
     await announce(connection, caller.environment, TOPIC[by], row.id, at, told)
     return collection
+
+
+def _before(row: InvoiceRow) -> CollectionStatus:
+    """How the collection of an invoice that is unpaid stood."""
+    status = row.invoice.status
+    assert status != "draft"
+    return status
 
 
 def _postings(row: InvoiceRow, by: By, at: datetime) -> tuple[Transaction, ...]:

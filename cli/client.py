@@ -58,6 +58,11 @@ class WeirClient:
     async def get(self, path: str, **query: str | int) -> Any:
         return await self._call("GET", path, params=query)
 
+    async def get_slowly(self, path: str) -> Any:
+        """What takes as long as it takes, once Weir is reached."""
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None)
+        return await self._call("GET", path, timeout=timeout)
+
     async def post(self, path: str, body: object, idempotency_key: str | None = None) -> Any:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return await self._call("POST", path, json=body, headers=headers)
@@ -81,7 +86,7 @@ class WeirClient:
             answer = await self._http.request(method, path, **request)
         except httpx.TransportError as error:
             raise Unavailable(
-                f"Weir at {self.url} does not answer: {error or type(error).__name__}"
+                f"Weir at {self.url} does not answer: {str(error) or type(error).__name__}"
             ) from error
         if answer.is_error:
             raise Refused(_problem(answer))

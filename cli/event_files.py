@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ def _header(header: Sequence[str], mapped: Mapped) -> Sequence[str]:
     for name, column in mapped.columns.items():
         if column not in header:
             raise Invalid.at(name, f"there is no column {column}")
-    twice = [column for column in header if header.count(column) > 1]
+    twice = [column for column, times in Counter(header).items() if times > 1]
     if twice:
         raise Invalid.at("", f"there are two columns {twice[0]}")
     return header

@@ -1,6 +1,7 @@
 """YAML and JSON as they were written: no number loses a digit, no time its offset, no member hides another."""
 
 import re
+from collections import Counter
 from collections.abc import Hashable
 from json import JSONDecodeError, loads
 from typing import Any
@@ -8,9 +9,7 @@ from typing import Any
 import yaml
 
 from domain.errors import Invalid
-from domain.reading import InexactNumber
-
-LONGEST_WHOLE_NUMBER = 1_000
+from domain.reading import InexactNumber, whole_number
 
 
 def read_yaml(text: str) -> object:
@@ -32,7 +31,7 @@ def read_json(text: str) -> object:
             text,
             parse_float=InexactNumber,
             parse_constant=InexactNumber,
-            parse_int=_whole,
+            parse_int=whole_number,
             object_pairs_hook=_once,
         )
     except JSONDecodeError as error:
@@ -47,18 +46,13 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for name in names:
-            if names.count(name) > 1:
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for name, times in names.items():
+            if times > 1:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the member {name} is there twice", node.start_mark
                 )
         return super().construct_mapping(node, deep)
-
-
-def _whole(text: str) -> int | InexactNumber:
-    """Python refuses to read numbers of thousands of digits; the rules refuse them with their path."""
-    return int(text) if len(text) <= LONGEST_WHOLE_NUMBER else InexactNumber(text)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -71,7 +65,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _construct_whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | InexactNumber:
-    return _whole(str(node.value))
+    return whole_number(str(node.value))
 
 
 def _construct_inexact(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> InexactNumber:

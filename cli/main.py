@@ -4,12 +4,15 @@ import typer
 
 from cli.aggregate import aggregate_events
 from cli.api import api
+from cli.builds import builds
 from cli.demo.command import demo
 from cli.dev import dev
 from cli.events import events
+from cli.explain import explain
 from cli.keys import keys
 from cli.migrate import migrate
 from cli.periods import periods
+from cli.plans import plans
 from cli.rate import rate
 from cli.repair import repair
 from cli.simulate import simulate
@@ -28,8 +31,11 @@ app.command("dev")(dev)
 app.command("api")(api)
 app.command("worker")(worker)
 app.command("repair")(repair)
+app.command("explain")(explain)
+app.add_typer(builds, name="builds")
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
+app.add_typer(plans, name="plans")
 app.command("migrate")(migrate)
 app.command("periods")(periods)
 app.command("aggregate")(aggregate_events)

@@ -1,66 +1,9 @@
 """`weir rate`: the price models, pure."""
 
-import marshal
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, cast
-
 from cli.jsonlines import answer_standard_input
-from domain.currencies import read_currency
-from domain.decimals import plain
-from domain.money import settle
-from domain.pricing.price import Price, read_price, usage_shape
-from domain.pricing.steps import written
-from domain.pricing.usage import Usage, read_usage
-from domain.rating import rate as rate_usage
-from domain.reading import Fields
-
-PRICES_REMEMBERED = 1_024
-LONGEST_REMEMBERED = 8_192  # bytes: a bound on what all of them take together
+from domain.calculators.rating import answer_rate
 
 
 def rate() -> None:
     """Rate usage: JSON Lines of {id, currency, price, usage} in, {id, amount, rounded, trace} out."""
     answer_standard_input(answer_rate)
-
-
-def answer_rate(line: Mapping[str, object]) -> dict[str, object]:
-    """Rate one line's usage under its price; raise `Invalid` with every fault in the line."""
-    fields = Fields(line)
-    currency = fields.required("currency", read_currency)
-    price: Price | None = fields.required("price", _read_price)
-
-    def read(value: object) -> Usage:
-        return read_usage(value, None if price is None else usage_shape(price))
-
-    usage = fields.required("usage", read)
-    fields.done()
-    assert price is not None  # or `done` had raised
-    rated = rate_usage(price, usage)
-    return {
-        "amount": plain(rated.amount),
-        "rounded": str(settle(rated.amount, currency)),
-        "trace": [written(step) for step in rated.trace],
-    }
-
-
-def _read_price(value: object) -> Price:
-    """Read a price, or remember it: most lines of a file have the same few.
-
-    marshal tells every two JSON values apart and is much quicker than reading a price; it does not take the
-    inexact numbers, which are faults anyway.
-    """
-    try:
-        marshalled = marshal.dumps(cast(Any, value), 0)
-    except ValueError:
-        return read_price(value)
-    return (
-        _remembered_price(marshalled)
-        if len(marshalled) <= LONGEST_REMEMBERED
-        else read_price(value)
-    )
-
-
-@lru_cache(PRICES_REMEMBERED)
-def _remembered_price(marshalled: bytes) -> Price:
-    return read_price(marshal.loads(marshalled))

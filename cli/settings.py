@@ -10,11 +10,12 @@ from typing import Any
 from temporalio.envconfig import ClientConfig
 
 from domain.errors import Unavailable
+from domain.webhooks.addresses import PRIVATE_ADDRESSES, PrivateAddresses
 
 DIRECTORY = Path(".weir")
 RUNNING = "running.json"
 TEMPORAL_DEFAULT = "localhost:7233"
-USAGE_SIGNAL_WINDOW = timedelta(hours=1)
+USAGE_SIGNAL_WINDOW = timedelta(days=31)  # each is an action of Temporal's: one a month
 
 VARIABLES = (
     "DATABASE_URL",
@@ -23,6 +24,7 @@ VARIABLES = (
     "STRIPE_API_KEY",
     "STRIPE_API_BASE",
     "STRIPE_WEBHOOK_SECRET",
+    "WEBHOOK_PRIVATE_ADDRESSES",
 )
 _TEMPORAL_IS_CHOSEN = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 
@@ -31,7 +33,8 @@ _TEMPORAL_IS_CHOSEN = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_
 class Settings:
     """`database_url` is the application's role, `migration_database_url` the schema's owner; `temporal` are arguments of
     `Client.connect`; `stripe_api_base` is None for Stripe itself. A subscription's workflow is told of its usage at most
-    once in a `usage_signal_window`.
+    once in a `usage_signal_window`. `webhook_private_addresses` says which environments may send webhooks to this machine
+    and its network. A worker with a `build_id` is a version of the deployment `weir`.
     """
 
     database_url: str = field(repr=False)
@@ -41,6 +44,8 @@ class Settings:
     stripe_api_base: str | None = None
     stripe_webhook_secret: str | None = field(default=None, repr=False)
     usage_signal_window: timedelta = USAGE_SIGNAL_WINDOW
+    webhook_private_addresses: PrivateAddresses = "refused"
+    build_id: str | None = None
 
 
 def read_settings(environ: Mapping[str, str], directory: Path = DIRECTORY) -> Settings:
@@ -60,6 +65,8 @@ def read_settings(environ: Mapping[str, str], directory: Path = DIRECTORY) -> Se
         stripe_api_base=told.get("STRIPE_API_BASE"),
         stripe_webhook_secret=told.get("STRIPE_WEBHOOK_SECRET"),
         usage_signal_window=_seconds(told.get("USAGE_SIGNAL_WINDOW"), USAGE_SIGNAL_WINDOW),
+        webhook_private_addresses=_private_addresses(told.get("WEBHOOK_PRIVATE_ADDRESSES")),
+        build_id=told.get("WORKER_BUILD_ID"),
     )
 
 
@@ -72,6 +79,18 @@ def _seconds(text: str | None, default: timedelta) -> timedelta:
     return timedelta(seconds=int(text))
 
 
+def _private_addresses(text: str | None) -> PrivateAddresses:
+    """Raises `Unavailable`."""
+    for choice in PRIVATE_ADDRESSES:
+        if text == choice:
+            return choice
+    if text is None:
+        return "refused"
+    raise Unavailable(
+        f"WEBHOOK_PRIVATE_ADDRESSES is one of {', '.join(PRIVATE_ADDRESSES)}, not {text}"
+    )
+
+
 def _running(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """What `weir dev` says of its servers, but for those that the variables name themselves."""
     path = directory / RUNNING
@@ -80,6 +99,7 @@ def _running(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
     told: dict[str, str] = json.loads(path.read_text())
     if environ.get("DATABASE_URL"):
         told.pop("MIGRATION_DATABASE_URL", None)
+        told.pop("WEBHOOK_PRIVATE_ADDRESSES", None)
     if environ.get("STRIPE_API_KEY"):
         told.pop("STRIPE_API_BASE", None)
         told.pop("STRIPE_WEBHOOK_SECRET", None)

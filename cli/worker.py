@@ -1,6 +1,7 @@
 """`weir worker`: carries out what is due and what was asked, against the servers that the environment names."""
 
 import os
+import sys
 
 from cli.running import serve
 
@@ -8,6 +9,10 @@ from cli.running import serve
 def worker() -> None:
     """Run a worker until Ctrl-C or SIGTERM. Any number of them may run at once."""
     serve(_work)
+    # All is done. The SDK has threads of its own, which can abort a process whose interpreter winds down around them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _work() -> None:

@@ -1,10 +1,11 @@
 """What has been billed of usage, window by window, and up to which horizon of the usage log."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.session import write_json
@@ -31,12 +32,12 @@ _SAVE = text("""
     ON CONFLICT (environment_id, subscription_id, item, window_start, window_end) DO UPDATE SET
         plan_key = excluded.plan_key, plan_version = excluded.plan_version,
         without = excluded.without, quantity = excluded.quantity,
-        exact_amount = excluded.exact_amount, cut_off = excluded.cut_off
+        exact_amount = excluded.exact_amount, cut_off = greatest(billed_usage.cut_off, excluded.cut_off)
 """)
 _OF = text("""
-    SELECT item, window_start, window_end, plan_key, plan_version, without, quantity, exact_amount,
+    SELECT subscription_id, item, window_start, window_end, plan_key, plan_version, without, quantity, exact_amount,
         cut_off::text AS cut_off
-    FROM billed_usage WHERE subscription_id = :subscription ORDER BY window_start, item
+    FROM billed_usage WHERE subscription_id = ANY(:subscriptions) ORDER BY window_start, item
 """)
 
 
@@ -72,17 +73,26 @@ async def billed_windows(
     connection: AsyncConnection, subscription: str
 ) -> tuple[BilledWindow, ...]:
     """Every closed window of a subscription, oldest first."""
-    return tuple(
-        BilledWindow(
-            BilledUsage(
-                item=row.item,
-                plan=PlanRef(row.plan_key, row.plan_version),
-                window=Period(row.window_start, row.window_end),
-                quantity=from_plain(Fraction, row.quantity),
-                exact_amount=from_plain(Fraction, row.exact_amount),
-                without=from_plain(tuple[Period, ...], row.without),
-            ),
-            int(row.cut_off),
-        )
-        for row in await connection.execute(_OF, {"subscription": subscription})
+    return (await windows_of(connection, [subscription]))[subscription]
+
+
+async def windows_of(
+    connection: AsyncConnection, subscriptions: Collection[str]
+) -> dict[str, tuple[BilledWindow, ...]]:
+    """The same of each of some subscriptions."""
+    found: dict[str, list[BilledWindow]] = {each: [] for each in subscriptions}
+    for row in await connection.execute(_OF, {"subscriptions": list(subscriptions)}):
+        found[row.subscription_id].append(_read(row))
+    return {each: tuple(windows) for each, windows in found.items()}
+
+
+def _read(row: Row[Any]) -> BilledWindow:
+    billed = BilledUsage(
+        item=row.item,
+        plan=PlanRef(row.plan_key, row.plan_version),
+        window=Period(row.window_start, row.window_end),
+        quantity=from_plain(Fraction, row.quantity),
+        exact_amount=from_plain(Fraction, row.exact_amount),
+        without=from_plain(tuple[Period, ...], row.without),
     )
+    return BilledWindow(billed, int(row.cut_off))

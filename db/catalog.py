@@ -1,4 +1,4 @@
-"""Meters, features, coupons and tax rates: each one JSON document under a key. Plans, which have versions: `db.plans`."""
+"""Meters, features, coupons, tax rates and units: each one JSON document under a key. Plans, which have versions: `db.plans`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.session import write_json
 from domain.errors import Conflict, NotFound
 
-Table = Literal["meters", "features", "coupons", "tax_rates"]
+Table = Literal["meters", "features", "coupons", "tax_rates", "units"]
 NAMES: Mapping[Table, str] = {
     "meters": "meter",
     "features": "feature",
     "coupons": "coupon",
     "tax_rates": "tax rate",
+    "units": "unit",
 }
 
 
@@ -82,10 +83,10 @@ async def find_all(
     return [Entry(*row) for row in rows]
 
 
-async def rename(
+async def change(
     connection: AsyncConnection, table: Table, name: str, changes: Mapping[str, object]
 ) -> Entry:
-    """Put members that decide nothing (`name`) in place of those that are there. Raises `NotFound`."""
+    """Put members in place of those that are there; null takes one away. Raises `NotFound`."""
     statement = text(
         f"UPDATE {table} SET document = jsonb_strip_nulls(document || CAST(:changes AS jsonb))"
         f" WHERE id = :id RETURNING {_COLUMNS}"

@@ -28,7 +28,9 @@ class ClockRow:
 
 @dataclass(frozen=True, slots=True)
 class DueLife:
-    """A life on a clock, by its workflow's id, and the moment at which it acts next."""
+    """A life on a clock, by its workflow's id, and the moment at which it acts next; or a request that it is to hear of a
+    payment, by that request's id.
+    """
 
     workflow: str
     at: datetime
@@ -41,6 +43,7 @@ _ADD = text("""
     ON CONFLICT DO NOTHING
 """)
 _FIND = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE id = :clock")
+_HOLD = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE id = :clock FOR SHARE")
 _LIST = text(f"SELECT {_COLUMNS} FROM test_clocks WHERE id > :after ORDER BY id LIMIT :limit")
 _SET_OUT = text("""
     UPDATE test_clocks SET status = 'advancing', advancing_to = :to
@@ -53,12 +56,18 @@ _MOVE = text("""
 _ARRIVE = text("""
     UPDATE test_clocks SET status = 'ready', advancing_to = NULL WHERE id = :clock
 """)
-# At one moment, what there is to pay goes before what brings new invoices; then in the order in which lives began. A
+# At one moment, what is to be heard of payments goes first, then what there is to pay, before what brings new invoices; then in the order in which lives began. A
 # subscription that is over watches over no grant any more.
 _NEXT = text("""
     SELECT workflow, at, phase FROM (
-        SELECT 'collect:' || invoice_id AS workflow, next_attempt_at AS at, next_phase AS phase,
-            1 AS turn, seq
+        SELECT r.id AS workflow, CAST(r.body ->> 'at' AS timestamptz) AS at, 0 AS phase, 0 AS turn,
+            CAST(extract(epoch FROM r.created_at) * 1000000 AS bigint) AS seq
+        FROM requests r
+        JOIN customers c ON c.environment_id = r.environment_id AND c.id = r.customer_id
+        WHERE c.test_clock_id = :clock AND r.status = 'asked' AND r.kind = 'command'
+            AND r.body -> 'command' ->> 'action' = 'note_payment'
+        UNION ALL
+        SELECT 'collect:' || invoice_id, next_attempt_at, next_phase, 1, seq
         FROM collections WHERE test_clock_id = :clock AND next_attempt_at IS NOT NULL
         UNION ALL
         SELECT p.name, p.at, 0, 2, p.seq
@@ -81,8 +90,10 @@ _NEXT = text("""
 """)
 
 
-async def find_clock(connection: AsyncConnection, clock: str) -> ClockRow:
-    row = (await connection.execute(_FIND, {"clock": clock})).one_or_none()
+async def find_clock(connection: AsyncConnection, clock: str, *, hold: bool = False) -> ClockRow:
+    """Where a clock stands; `hold` it there until the transaction ends. Raises `NotFound`."""
+    statement = _HOLD if hold else _FIND
+    row = (await connection.execute(statement, {"clock": clock})).one_or_none()
     if row is None:
         raise NotFound(f"there is no test clock {clock}")
     return ClockRow(*row)

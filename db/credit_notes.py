@@ -12,26 +12,32 @@ from db.numbers import next_number
 from db.session import write_json
 from domain.account import CreditNoteBalance
 from domain.codec import from_plain, to_plain
+from domain.errors import NotFound
 from domain.invoices import CreditNote, Line
 from domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class CreditNoteRow:
-    """A credit note under its id, with the names its customer and subscription are known by."""
+    """A credit note under its id, with the names its customer and subscription are known by; `decision` is the id of
+    what it was decided on.
+    """
 
     id: str
     note: CreditNote
     customer_key: str
     subscription_key: str | None
     seq: int
+    decision: str | None = None
 
 
 _ADD = text("""
     INSERT INTO credit_notes (id, environment_id, name, number, customer_id, subscription_id, currency,
-        issued_at, reason, lines, subtotal_minor, tax_minor, total_minor, refunded_minor, remaining_minor)
+        issued_at, reason, lines, subtotal_minor, tax_minor, total_minor, refunded_minor, remaining_minor,
+        decision_id)
     VALUES (:id, :environment, :name, :number, :customer, :subscription, :currency,
-        :issued_at, :reason, CAST(:lines AS jsonb), :subtotal, :tax, :total, :refunded, :remaining)
+        :issued_at, :reason, CAST(:lines AS jsonb), :subtotal, :tax, :total, :refunded, :remaining,
+        :decision)
 """)
 _APPLY = text("""
     UPDATE credit_notes SET remaining_minor = remaining_minor - :amount WHERE name = :name
@@ -50,7 +56,9 @@ _LIST = text("""
 """)
 
 
-async def issue_credit_note(connection: AsyncConnection, environment: str, note: CreditNote) -> str:
+async def issue_credit_note(
+    connection: AsyncConnection, environment: str, note: CreditNote, decision: str | None = None
+) -> str:
     """Give a credit note its number, write it, and return the number."""
     number = await next_number(connection, environment, "CN")
     row = {
@@ -69,6 +77,7 @@ async def issue_credit_note(connection: AsyncConnection, environment: str, note:
         "total": note.total.minor,
         "refunded": note.refunded.minor,
         "remaining": note.remaining.minor,
+        "decision": decision,
     }
     await connection.execute(_ADD, row)
     return number
@@ -104,6 +113,14 @@ async def find_credit_notes(
     return [_read(row) for row in await connection.execute(_LIST, asked)]
 
 
+async def find_credit_note(connection: AsyncConnection, name: str) -> CreditNoteRow:
+    """By id, number or business name. Raises `NotFound`."""
+    found = await find_credit_notes(connection, 1, name=name)
+    if not found:
+        raise NotFound(f"there is no credit note {name}")
+    return found[0]
+
+
 def _read(row: Row[Any]) -> CreditNoteRow:
     money = {
         name: Money(getattr(row, f"{name}_minor"), row.currency)
@@ -120,4 +137,6 @@ def _read(row: Row[Any]) -> CreditNoteRow:
         **money,
         number=row.number,
     )
-    return CreditNoteRow(row.id, note, row.customer_key, row.subscription_key, row.seq)
+    return CreditNoteRow(
+        row.id, note, row.customer_key, row.subscription_key, row.seq, row.decision_id
+    )

@@ -1,19 +1,23 @@
 """Customers: who is billed, and what a bill of theirs depends on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.allowances import mark_stale
 from db.session import write_json
+from domain.customers import Billing
 from domain.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerRow:
-    """`tax_rates` are keys; `provider_customer` and `payment_method` are ids of the payment provider."""
+    """`tax_rates` are keys; `provider_customer` and `payment_method` are ids of the payment provider; `parent` is the
+    id of the customer it belongs to, `parent_key` the key.
+    """
 
     id: str
     key: str
@@ -26,6 +30,14 @@ class CustomerRow:
     payment_method: str | None
     metadata: Mapping[str, str]
     created_at: datetime
+    parent: str | None
+    parent_key: str | None
+    billing: Billing
+
+    @property
+    def payer(self) -> str | None:
+        """As `domain.customers.Customer.payer`."""
+        return self.parent if self.billing == "parent" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +52,15 @@ class CustomerFacts:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-_COLUMNS = (
-    "id, key, name, email, timezone, tax_rates, test_clock_id, provider_customer, payment_method,"
-    " metadata, created_at"
-)
+_SELECT = """
+    SELECT c.id, c.key, c.name, c.email, c.timezone, c.tax_rates, c.test_clock_id, c.provider_customer,
+        c.payment_method, c.metadata, c.created_at, m.parent_id, p.key AS parent_key,
+        coalesce(m.billing, 'self') AS billing
+    FROM customers c
+    LEFT JOIN memberships m ON m.environment_id = c.environment_id AND m.child_id = c.id
+        AND m.until IS NULL
+    LEFT JOIN customers p ON p.environment_id = c.environment_id AND p.id = m.parent_id
+"""
 _ADD = text("""
     INSERT INTO customers
         (id, environment_id, key, name, email, timezone, tax_rates, test_clock_id, metadata)
@@ -56,8 +73,14 @@ _CHANGE = text("""
         tax_rates = :tax_rates, metadata = CAST(:metadata AS jsonb)
     WHERE id = :id
 """)
-_FIND = f"SELECT {_COLUMNS} FROM customers WHERE key = :name OR id = :name ORDER BY key <> :name LIMIT 1"
-_LIST = text(f"SELECT {_COLUMNS} FROM customers WHERE id > :after ORDER BY id LIMIT :limit")
+_FIND = text(f"""{_SELECT}
+    WHERE c.key = :name OR c.id = :name ORDER BY c.key <> :name LIMIT 1
+""")
+_OF = text(f"{_SELECT} WHERE c.id = ANY(:ids)")
+_LIST = text(f"""{_SELECT}
+    WHERE c.id > :after AND (CAST(:parent AS text) IS NULL OR m.parent_id = :parent)
+    ORDER BY c.id LIMIT :limit
+""")
 
 
 async def add_customer(
@@ -77,25 +100,31 @@ async def change_customer(
 ) -> CustomerRow:
     """Put `facts` in place of what was there; the test clock stays."""
     await connection.execute(_CHANGE, {"id": customer_id, **_columns(facts)})
+    await mark_stale(connection, customer_id)  # months of overrides are those of its timezone
     return await find_customer(connection, customer_id)
 
 
-async def find_customer(
-    connection: AsyncConnection, name: str, for_update: bool = False
-) -> CustomerRow:
-    """By key or id; a key goes before an id. Locked until the transaction ends with `for_update`. Raises `NotFound`."""
-    statement = text(f"{_FIND} FOR UPDATE" if for_update else _FIND)
-    row = (await connection.execute(statement, {"name": name})).one_or_none()
+async def customers_of(
+    connection: AsyncConnection, ids: Collection[str]
+) -> Mapping[str, CustomerRow]:
+    """Those of these ids."""
+    rows = await connection.execute(_OF, {"ids": sorted(ids)})
+    return {row.id: _read(row) for row in rows}
+
+
+async def find_customer(connection: AsyncConnection, name: str) -> CustomerRow:
+    """By key or id; a key goes before an id. Raises `NotFound`."""
+    row = (await connection.execute(_FIND, {"name": name})).one_or_none()
     if row is None:
         raise NotFound(f"there is no customer {name}")
     return _read(row)
 
 
 async def find_customers(
-    connection: AsyncConnection, limit: int, after: str = ""
+    connection: AsyncConnection, limit: int, after: str = "", parent: str | None = None
 ) -> Sequence[CustomerRow]:
-    """Those with an id greater than `after`, oldest first."""
-    rows = await connection.execute(_LIST, {"after": after, "limit": limit})
+    """Those with an id greater than `after`, oldest first; `parent` is an id."""
+    rows = await connection.execute(_LIST, {"after": after, "limit": limit, "parent": parent})
     return [_read(row) for row in rows]
 
 
@@ -113,4 +142,5 @@ def _columns(facts: CustomerFacts) -> dict[str, object]:
 def _read(row: Row[tuple[object, ...]]) -> CustomerRow:
     found = row._asdict()
     found["test_clock"] = found.pop("test_clock_id")
+    found["parent"] = found.pop("parent_id")
     return CustomerRow(**{**found, "tax_rates": tuple(found["tax_rates"])})

@@ -21,7 +21,7 @@ from domain.money import Money
 @dataclass(frozen=True, slots=True)
 class InvoiceRow:
     """An invoice under its id, with the names its customer and subscription are known by. `cut_off` is the horizon
-    of the usage log up to which it bills.
+    of the usage log up to which it bills, `decision` the id of what it was decided on.
     """
 
     id: str
@@ -31,6 +31,7 @@ class InvoiceRow:
     cut_off: int | None
     paid_at: datetime | None
     seq: int
+    decision: str | None = None
 
 
 _MONEY = ("subtotal", "discount", "promotional", "tax", "total", "prepaid", "amount_due")
@@ -38,7 +39,7 @@ _MINOR = ", ".join(f"i.{name}_minor" for name in _MONEY)
 _COLUMNS = f"""
     i.id, i.name, i.number, i.customer_id, i.subscription_id, i.currency, i.issued_at, i.due_at, i.status,
     {_MINOR}, i.credit_notes_minor, i.amount_paid_minor, i.taxes, i.discounts, i.credits,
-    i.cut_off::text AS cut_off, i.paid_at, i.seq, c.key AS customer_key, s.key AS subscription_key
+    i.cut_off::text AS cut_off, i.paid_at, i.seq, i.decision_id, c.key AS customer_key, s.key AS subscription_key
 """
 _FROM = """
     FROM invoices i
@@ -49,11 +50,11 @@ _ADD = text("""
     INSERT INTO invoices (id, environment_id, name, number, customer_id, subscription_id, currency,
         issued_at, due_at, status, subtotal_minor, discount_minor, promotional_minor, tax_minor,
         total_minor, credit_notes_minor, prepaid_minor, amount_due_minor, taxes, discounts, credits,
-        cut_off, paid_at)
+        cut_off, paid_at, decision_id)
     VALUES (:id, :environment, :name, :number, :customer, :subscription, :currency,
         :issued_at, :due_at, :status, :subtotal, :discount, :promotional, :tax,
         :total, :credit_notes, :prepaid, :amount_due, CAST(:taxes AS jsonb), CAST(:discounts AS jsonb),
-        CAST(:credits AS jsonb), CAST(CAST(:cut_off AS text) AS xid8), :paid_at)
+        CAST(:credits AS jsonb), CAST(CAST(:cut_off AS text) AS xid8), :paid_at, :decision)
 """)
 _SETTLE = text("""
     UPDATE invoices SET status = :status, amount_paid_minor = :amount_paid, paid_at = :paid_at
@@ -73,14 +74,25 @@ _LIST = text(f"""
 
 
 async def issue_invoice(
-    connection: AsyncConnection, environment: str, invoice: Invoice, cut_off: int | None
+    connection: AsyncConnection,
+    environment: str,
+    invoice: Invoice,
+    cut_off: int | None,
+    decision: str | None = None,
 ) -> InvoiceRow:
     """Give an invoice its number and write it. The next one waits until this transaction ends: no number is lost."""
     number = await next_number(connection, environment, "INV")
     invoice_id = new_id("inv")
     row = _columns(invoice, cut_off)
     await connection.execute(
-        _ADD, {**row, "id": invoice_id, "environment": environment, "number": number}
+        _ADD,
+        {
+            **row,
+            "id": invoice_id,
+            "environment": environment,
+            "number": number,
+            "decision": decision,
+        },
     )
     await add_lines(connection, environment, invoice_id, invoice.lines)
     return await find_invoice(connection, invoice_id)
@@ -151,6 +163,7 @@ async def _read(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[I
             None if row.cut_off is None else int(row.cut_off),
             row.paid_at,
             row.seq,
+            row.decision_id,
         )
         for row in rows
     ]

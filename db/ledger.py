@@ -1,19 +1,22 @@
 """The ledger: transactions that sum to zero, each once under its name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.ledger import Movement, Posting, Transaction
+from db.wallets import repost
+from domain.ledger import Movement, Posting, Transaction, credits_of
 from domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class CreditMovement:
-    """What one transaction did to a grant: `amount` is what it then had more (or less) left."""
+    """What one transaction did to a grant: `amount` is what it then had more (or less) left. A transfer did so to two:
+    `seq` tells the postings of one transaction apart.
+    """
 
     seq: int
     movement: Movement
@@ -23,9 +26,20 @@ class CreditMovement:
     amount: Money
 
 
+MOST_POSTINGS = 100  # of one transaction
+
+# It is recorded now, by the customer's own clock; never before what was recorded earlier, whatever clocks do.
 _ADD = text("""
-    INSERT INTO ledger_transactions (environment_id, name, movement, at, customer_id)
-    VALUES (:environment, :name, :movement, :at, :customer)
+    INSERT INTO ledger_transactions (environment_id, name, movement, at, customer_id, recorded_at)
+    VALUES (:environment, :name, :movement, :at, :customer, greatest(
+        coalesce(
+            (SELECT k.now FROM customers c
+                JOIN test_clocks k ON k.environment_id = c.environment_id AND k.id = c.test_clock_id
+                WHERE c.id = :customer),
+            clock_timestamp()),
+        (SELECT t.recorded_at FROM ledger_transactions t
+            WHERE t.environment_id = :environment AND t.customer_id = :customer
+            ORDER BY t.id DESC LIMIT 1)))
     ON CONFLICT (environment_id, name) DO NOTHING RETURNING id
 """)
 _ADD_POSTINGS = text("""
@@ -33,14 +47,16 @@ _ADD_POSTINGS = text("""
         (environment_id, transaction_id, position, account, amount_minor, currency)
     VALUES (:environment, :transaction, :position, :account, :amount, :currency)
 """)
-_MOVEMENTS = text("""
-    SELECT t.id, t.movement, t.at, g.id, g.key, -p.amount_minor, p.currency
+_MOVEMENTS = text(f"""
+    SELECT t.id * {MOST_POSTINGS} + p.position, t.movement, t.at, g.id, g.key, -p.amount_minor, p.currency
     FROM credit_grants g
     JOIN ledger_postings p ON p.environment_id = g.environment_id AND p.account = 'credits:' || g.id
     JOIN ledger_transactions t ON t.environment_id = p.environment_id AND t.id = p.transaction_id
-    WHERE (CAST(:customer AS text) IS NULL OR g.customer_id = :customer) AND t.id > :after
-    ORDER BY t.id LIMIT :limit
+    WHERE (CAST(:customer AS text) IS NULL OR g.customer_id = :customer)
+        AND t.id * {MOST_POSTINGS} + p.position > :after
+    ORDER BY t.id, p.position LIMIT :limit
 """)
+_IS_POSTED = text("SELECT EXISTS (SELECT FROM ledger_transactions WHERE name = :name)")
 _TRANSACTIONS = text("""
     SELECT t.name, t.movement, t.at, p.account, p.amount_minor, p.currency
     FROM ledger_transactions t
@@ -56,7 +72,9 @@ async def post(
     customer: str,
     transactions: Sequence[Transaction],
 ) -> None:
-    """Add what is not there yet under its name. Only transactions that balance can be committed."""
+    """Add what is not there yet under its name, and keep the customer's wallets up with it. Only transactions that balance
+    can be committed. The customer is locked: then what is recorded later is recorded at a later instant.
+    """
     for transaction in transactions:
         row = {
             "environment": environment,
@@ -69,6 +87,21 @@ async def post(
         if added is not None:
             rows = [_posting(environment, added, *each) for each in enumerate(transaction.postings)]
             await connection.execute(_ADD_POSTINGS, rows)
+    for currency in sorted(set(_of_credits(transactions))):
+        await repost(connection, environment, customer, currency)
+
+
+def _of_credits(transactions: Sequence[Transaction]) -> Iterator[str]:
+    """The currencies in which credits moved."""
+    for transaction in transactions:
+        for posting in transaction.postings:
+            if posting.account.startswith(credits_of("")):
+                yield posting.amount.currency
+
+
+async def is_posted(connection: AsyncConnection, name: str) -> bool:
+    """Whether there is a transaction of that name."""
+    return bool((await connection.execute(_IS_POSTED, {"name": name})).scalar_one())
 
 
 async def credit_movements(

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import NotFound
 
 _LOCK = text("SELECT id FROM customers WHERE id = :customer FOR NO KEY UPDATE")
+_AWAIT = text("SELECT id FROM customers WHERE id = :customer FOR SHARE")
 
 
 async def lock_customer(connection: AsyncConnection, customer_id: str) -> None:
@@ -14,3 +15,8 @@ async def lock_customer(connection: AsyncConnection, customer_id: str) -> None:
     """
     if (await connection.execute(_LOCK, {"customer": customer_id})).one_or_none() is None:
         raise NotFound(f"there is no customer {customer_id}")
+
+
+async def await_customer(connection: AsyncConnection, customer_id: str) -> None:
+    """Wait until nobody is about to change the customer's money; nobody begins to until this transaction ends."""
+    await connection.execute(_AWAIT, {"customer": customer_id})

@@ -28,8 +28,8 @@ _MAY_CREATE_ROLES = text(
 )
 
 
-def upgrade(owner_url: str, app_url: str | None = None) -> None:
-    """Apply every migration that is missing; nothing where none is. Safe to run by several at once.
+def upgrade(owner_url: str, app_url: str | None = None, to: str = "head") -> None:
+    """Apply every migration that is missing, or those up to one; nothing where none is. Safe to run by several at once.
 
     Makes the role `weir_app` where it is missing: with the login of `app_url` if that is for `weir_app`, without one
     otherwise. Raises `Unavailable` where the server is away and `Corrupt` where the role cannot be made.
@@ -39,7 +39,7 @@ def upgrade(owner_url: str, app_url: str | None = None) -> None:
         connection.commit()
         try:
             _make_role(connection, read_url(app_url) if app_url else None)
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), to)
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})

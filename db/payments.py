@@ -53,6 +53,15 @@ _OPEN = text("""
         :amount, :credit_note, :at)
     ON CONFLICT (environment_id, name) DO NOTHING RETURNING id
 """)
+# An invoice that was issued again, after its database was restored from a backup, has another id: only its name is its
+# own for ever. The provider's keys are short, and events name themselves.
+_NAME = text("""
+    SELECT coalesce(p.name, 'collect:' || CASE WHEN length(i.name) > 200 THEN
+        encode(sha256(convert_to(i.name, 'UTF8')), 'hex') ELSE i.name END || ':' || CAST(:attempt AS text))
+    FROM invoices i LEFT JOIN payments p ON p.environment_id = i.environment_id AND p.invoice_id = i.id
+        AND p.kind = 'payment' AND p.attempt = CAST(:attempt AS integer)
+    WHERE i.id = :invoice
+""")
 _ANSWER = text("""
     UPDATE payments SET status = :status, failure_code = :failure_code, intent = :intent,
         received_minor = :received, answered_at = :at
@@ -79,16 +88,17 @@ _LIST = text(f"""
 async def open_attempt(
     connection: AsyncConnection,
     environment: str,
-    name: str,
     customer: str,
     invoice: str,
     attempt: int,
     amount: Money,
     at: datetime,
 ) -> tuple[PaymentRow, bool]:
-    """Write down that an attempt is about to be made. A repeat finds the attempt as it stands, and False: it may
-    have been made before.
+    """Write down that an attempt is about to be made, as `collect:{invoice}:{attempt}` by the invoice's name. A repeat
+    finds the attempt as it stands, and False: it may have been made before.
     """
+    asked = {"invoice": invoice, "attempt": attempt}
+    name: str = (await connection.execute(_NAME, asked)).scalar_one()
     row = {"environment": environment, "name": name, "customer": customer, "invoice": invoice}
     money = {"currency": amount.currency, "amount": amount.minor}
     rest = {"id": new_id("pay"), "kind": "payment", "attempt": attempt, "credit_note": None}

@@ -23,9 +23,10 @@ Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 EVERY_ENVIRONMENT = "*"
 CONNECT_SECONDS = 5
-POOL_SECONDS = 10
+POOL_SECONDS = 30  # a thousand calls at once wait for one another rather than fail
 POOL_SIZE = 10
 IDLE_IN_TRANSACTION = "60s"
+LOCKED_OUT = "30s"  # nobody waits for another's lock for ever: `Unavailable`, to be tried again
 
 _ENTER = text("SELECT set_config('weir.environment', :environment, true)")
 _ROLE = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
@@ -50,7 +51,8 @@ class Database:
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "weir",
-                "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}",
+                "options": f"-c timezone=UTC -c lock_timeout={LOCKED_OUT}"
+                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}",
             },
         )
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.session import write_json
+from domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,21 @@ class Entry:
     reason: str | None = None
     body: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def documents(self) -> Mapping[str, Sequence[str]]:
+        """The numbers of the `invoices` and the `credit_notes` that came of it."""
+        return {kind: self._told(kind, ()) for kind in ("invoices", "credit_notes")}
+
+    @property
+    def refused(self) -> str | None:
+        """Why what was scheduled was not done after all."""
+        why = self._told("refused", None)
+        return None if why is None else str(why)
+
+    def _told(self, name: str, otherwise: object) -> Any:
+        answer = self.brought.get("answer")
+        return answer.get(name, otherwise) if isinstance(answer, Mapping) else otherwise
+
 
 _COLUMNS = "name, what, at, actor, brought, reason, body"
 _ADD = text("""
@@ -34,9 +51,18 @@ _ADD = text("""
 _FIND = text(
     f"SELECT {_COLUMNS} FROM timeline WHERE subscription_id = :subscription AND name = :name"
 )
-_LIST = text(f"""
-    SELECT seq, {_COLUMNS} FROM timeline WHERE subscription_id = :subscription AND seq > :after
-    ORDER BY seq LIMIT :limit
+# Its start was asked for by whoever subscribed.
+_LIST = text("""
+    SELECT t.seq, t.name, t.what, t.at, coalesce(r.actor, t.actor), t.brought,
+        coalesce(r.reason, t.reason), t.body
+    FROM timeline t LEFT JOIN requests r
+        ON t.name = 'start' AND r.kind = 'subscribe' AND r.subscription_id = t.subscription_id
+    WHERE t.subscription_id = :subscription AND t.seq > :after
+    ORDER BY t.seq LIMIT :limit
+""")
+_TOTALS = text("""
+    SELECT number, total_minor, currency FROM invoices WHERE number = ANY(:numbers)
+    UNION ALL SELECT number, total_minor, currency FROM credit_notes WHERE number = ANY(:numbers)
 """)
 
 
@@ -70,3 +96,10 @@ async def entries(
     """In order, each with its number, from the first with a number greater than `after`."""
     asked = {"subscription": subscription, "after": after, "limit": limit}
     return [(row[0], Entry(*row[1:])) for row in await connection.execute(_LIST, asked)]
+
+
+async def totals_of(connection: AsyncConnection, steps: Sequence[Entry]) -> Mapping[str, Money]:
+    """The totals of the documents that the steps brought, by their numbers."""
+    numbers = [number for step in steps for kind in step.documents.values() for number in kind]
+    rows = await connection.execute(_TOTALS, {"numbers": numbers})
+    return {row.number: Money(row.total_minor, row.currency) for row in rows}

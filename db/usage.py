@@ -1,27 +1,65 @@
-"""What has been used, exactly: from rollups of whole hours, the events of the hours at the edges, and the end of the
+"""What has been used, exactly: from rollups of whole grains, the events of the grains at the edges, and the end of the
 log that has not been rolled up. The same numbers for the bill, for a forecast and for whoever asks.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
 from functools import partial
 from itertools import accumulate, chain
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.usage_measures import Consumer, measures_by_time, measures_by_transaction
-from db.usage_rollups import kept_rollups
+from db.usage_levels import levels_set
+from db.usage_measures import (
+    Consumer,
+    measures_by_time,
+    measures_by_transaction,
+    voided_times,
+)
+from db.usage_rollups import KeptRollups, kept_rollups, rolled_up_to
+from db.usage_values import counted, quantities_of_values
 from domain.account import Need
 from domain.calendar import Period
-from domain.metering.consumption import BEGINNING, consumption, consumption_of_rollups, merged
+from domain.metering.consumption import (
+    BEGINNING,
+    by_dimensions,
+    consumption,
+    consumption_of_quantities,
+    consumption_of_rollups,
+    group_of,
+    merged,
+    merged_by_window,
+    stretches_before,
+)
+from domain.metering.grains import Part, by_grains, grain_at, grain_of, parts_of
 from domain.metering.measuring import GroupKey, Measure
 from domain.metering.meter import Meter
-from domain.metering.rollups import Rollup, roll_up, rolls_up, whole_hours
+from domain.metering.rollups import (
+    Sums,
+    SumsByWindow,
+    keeps_values,
+    roll_up,
+    sets_level,
+    without_windows,
+)
 from domain.pricing.usage import Usage, UsageShape
 
-Sums = Mapping[GroupKey, Rollup]
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Some periods of a meter: what was kept, the parts that it covers, and the measures of all that it does not."""
+
+    kept: KeptRollups
+    covered: Sequence[Sequence[Part]]
+    fresh: Sequence[Sequence[tuple[Part, Measure]]]
+
+    def sums(self, meter: Meter) -> list[SumsByWindow]:
+        parts = zip(self.kept.sums, self.fresh, strict=True)
+        return [merged_by_window(meter, kept, rolled_up(fresh)) for kept, fresh in parts]
 
 
 async def usage_for(
@@ -43,6 +81,7 @@ async def usage_for(
             need.shape,
             cutoff,
             need.without,
+            need.closings,
         )
         for need in needs
     }
@@ -56,17 +95,20 @@ async def usage_in(
     shape: UsageShape,
     cutoff: int,
     without: Sequence[Period] = (),
+    closings: Sequence[datetime] = (),
 ) -> Usage:
-    """The usage of one meter in one window, leaving out some stretches of it. `meter` may group by fewer dimensions
-    than the one that is kept under its key.
+    """The usage of one meter in one window, leaving out some stretches of it (`closings`: see `consumption`). `meter`
+    may group by fewer dimensions than the one that is kept under its key.
     """
-    if rolls_up(meter) and shape != "events":
-        sums = await _sums(connection, consumer, meter, (window,), without, cutoff)
-        before = await _sums_before(connection, consumer, meter, window, cutoff)
-        if sums is not None and before is not None:
-            return consumption_of_rollups(meter, sums[0], before, shape)
+    zone = consumer.timezone
+    if shape == "events":
+        measures = await measures_by_time(connection, consumer, meter, (window,), until=cutoff)
+        return consumption(meter, measures, window, shape, zone, without)
+    used = await _usage(connection, consumer, meter, (window,), shape, cutoff, without, closings)
+    if used is not None:
+        return used[0]
     measures = await _measures(connection, consumer, meter, window, cutoff)
-    return consumption(meter, measures, window, shape, consumer.timezone, without)
+    return consumption(meter, measures, window, shape, zone, without, closings)
 
 
 async def usage_by_window(
@@ -76,21 +118,21 @@ async def usage_by_window(
     windows: Sequence[Period],
     shape: Literal["quantity", "groups"],
     cutoff: int,
+    closings: Sequence[datetime] = (),
 ) -> list[Usage]:
-    """The usage of one meter in each of some windows that follow on each other."""
+    """The usage of one meter in each of some windows that follow on each other; `closings` are those before all."""
     if not windows:
         return []
+    used = await _usage(connection, consumer, meter, windows, shape, cutoff, (), closings)
+    if used is not None:
+        return used
     whole = Period(windows[0].start, windows[-1].end)
-    if rolls_up(meter):
-        sums = await _sums(connection, consumer, meter, windows, (), cutoff)
-        first = await _sums_before(connection, consumer, meter, whole, cutoff)
-        if sums is not None and first is not None:
-            before = accumulate(sums[:-1], partial(merged, meter), initial=first)
-            pairs = zip(sums, before, strict=True)
-            return [consumption_of_rollups(meter, own, past, shape) for own, past in pairs]
     measures = await _measures(connection, consumer, meter, whole, cutoff)
     if meter.carry_over:
-        return [consumption(meter, measures, w, shape, consumer.timezone) for w in windows]
+        return [
+            consumption(meter, measures, each, shape, consumer.timezone, (), closings)
+            for each in windows
+        ]
     parts = parted(measures, windows)
     return [
         consumption(meter, part, window, shape, consumer.timezone)
@@ -117,47 +159,126 @@ async def _measures(
     return await measures_by_time(connection, consumer, meter, (stretch,), until=cutoff)
 
 
-async def _sums_before(
-    connection: AsyncConnection, consumer: Consumer, meter: Meter, window: Period, cutoff: int
-) -> Sums | None:
-    """Of all that came before a window, for a meter whose level carries over."""
-    if not meter.carry_over:
-        return {}
-    past = Period(BEGINNING, window.start)
-    sums = await _sums(connection, consumer, meter, (past,), (), cutoff)
-    return None if sums is None else sums[0]
+async def _usage(
+    connection: AsyncConnection,
+    consumer: Consumer,
+    meter: Meter,
+    windows: Sequence[Period],
+    shape: Literal["quantity", "groups"],
+    cutoff: int,
+    without: Sequence[Period] = (),
+    closings: Sequence[datetime] = (),
+) -> list[Usage] | None:
+    """The usage of each window by rollups, as far as they go; None where they are no help."""
+    zone = consumer.timezone
+    past = stretches_before(windows[0], closings) if meter.carry_over else []
+    before = [parts_of(meter, period, zone) for period in past]
+    own = [parts_of(meter, window, zone, without) for window in windows]
+    if shape == "quantity" and (keeps_values(meter) or sets_level(meter)):
+        meter = by_dimensions(meter, ())
+    if keeps_values(meter):
+        quantities = await _quantities(connection, consumer, meter, own, cutoff)
+        if quantities is None:
+            return None
+        return [consumption_of_quantities(meter, each, shape) for each in quantities]
+    sums = await _sums(connection, consumer, meter, before, own, cutoff)
+    if sums is None:
+        return None
+    of_past, of_windows = sums[: len(past)], sums[len(past) :]
+    earlier = [without_windows(each) for each in of_past]
+    # A level that was not cut where the first window begins goes on through it.
+    goes_on = bool(earlier) and windows[0].start not in closings
+    last: Sums = earlier.pop() if goes_on else {}
+    passed = accumulate(map(without_windows, of_windows), partial(merged, meter), initial=last)
+    return [
+        consumption_of_rollups(
+            meter, own, [*earlier, before] if past else (), window, shape, zone, without
+        )
+        for own, before, window in zip(of_windows, passed, windows, strict=False)
+    ]
 
 
 async def _sums(
     connection: AsyncConnection,
     consumer: Consumer,
     meter: Meter,
-    windows: Sequence[Period],
-    without: Sequence[Period],
+    before: Sequence[Sequence[Part]],
+    own: Sequence[Sequence[Part]],
     cutoff: int,
-) -> list[Sums] | None:
-    """The sums of each window by group; None where the rollups are no help: they hold events from after the cut-off
-    already, or nothing yet.
-    """
-    hours, edges = zip(*(whole_hours(window, without) for window in windows), strict=True)
-    kept = await kept_rollups(connection, consumer, meter.key, hours)
-    if not 0 < kept.watermark <= cutoff:
+) -> list[SumsByWindow] | None:
+    """The sums of what came before and of some periods. Of a level that is set, only its latest value lasts."""
+    if not sets_level(meter):
+        read = await _read(connection, consumer, meter, [*before, *own], cutoff)
+        return None if read is None else read.sums(meter)
+    levels = await levels_set(connection, consumer, meter, own, cutoff)
+    if not before or levels is None:
+        return levels
+    latest = replace(meter, aggregation="latest", level="change")
+    read = await _read(connection, consumer, latest, before, cutoff)
+    return None if read is None else [*read.sums(meter), *levels]
+
+
+async def _read(
+    connection: AsyncConnection,
+    consumer: Consumer,
+    meter: Meter,
+    periods: Sequence[Sequence[Part]],
+    cutoff: int,
+) -> _Read | None:
+    """Rollups, edges and tail of some periods; None where nothing has been rolled up, or is being just now."""
+    parts = tuple(chain.from_iterable(periods))
+    stretches = tuple(part.stretch for part in parts)
+    watermark, stale = await rolled_up_to(connection, consumer, meter, cutoff)
+    if not watermark:
+        return None
+    voided = await voided_times(
+        connection, consumer, meter, stretches, since=watermark, until=cutoff
+    )
+    grain = grain_of(meter)
+    apart = {*stale, *(grain_at(time, grain) for time in voided)}
+    covered, edges = zip(*(by_grains(parts, grain, apart) for parts in periods), strict=True)
+    kept = await kept_rollups(connection, consumer, meter, covered)
+    if kept.watermark != watermark:
         return None
     at_edges = await measures_by_time(
         connection, consumer, meter, tuple(chain(*edges)), until=cutoff
     )
+    in_grains = tuple(part.stretch for part in chain(*covered))
     last = await measures_by_transaction(
-        connection, consumer, meter, tuple(chain(*hours)), since=kept.watermark, until=cutoff
+        connection, consumer, meter, in_grains, since=watermark, until=cutoff
     )
-    fresh = parted((*at_edges, *last), windows)
-    return [
-        merged(meter, rollups, _rolled_up(measures))
-        for rollups, measures in zip(kept.windows, fresh, strict=True)
+    each = iter(parted((*at_edges, *last), stretches))
+    fresh = [[(p, m) for p in parts for m in next(each)] for parts in periods]
+    return _Read(kept, covered, fresh)
+
+
+async def _quantities(
+    connection: AsyncConnection,
+    consumer: Consumer,
+    meter: Meter,
+    periods: Sequence[Sequence[Part]],
+    cutoff: int,
+) -> list[dict[GroupKey, Fraction]] | None:
+    """What is counted or ranked of distinct values in each of some periods, by group."""
+    read = await _read(connection, consumer, meter, periods, cutoff)
+    if read is None:
+        return None
+    groups = {group for sums in read.kept.sums for group in sums}
+    fresh = [
+        counted((group_of(meter, m.group), part.window_of(m.time), m.value) for part, m in measured)
+        for measured in read.fresh
     ]
+    found = await quantities_of_values(connection, consumer, meter, read.covered, groups, fresh)
+    watermark, _ = await rolled_up_to(connection, consumer, meter, cutoff)
+    return found if watermark == read.kept.watermark else None
 
 
-def _rolled_up(measures: Iterable[Measure]) -> Sums:
-    by_group: dict[GroupKey, list[Measure]] = {}
-    for measure in measures:
-        by_group.setdefault(measure.group, []).append(measure)
-    return {group: roll_up(members) for group, members in by_group.items()}
+def rolled_up(measures: Iterable[tuple[Part, Measure]]) -> SumsByWindow:
+    by_window: dict[GroupKey, dict[datetime, list[Measure]]] = {}
+    for part, measure in measures:
+        windows = by_window.setdefault(measure.group, {})
+        windows.setdefault(part.window_of(measure.time), []).append(measure)
+    return {
+        group: {start: roll_up(members) for start, members in windows.items()}
+        for group, windows in by_window.items()
+    }

@@ -1,17 +1,17 @@
 """Usage that came late: which windows that were billed have events from after their cut-offs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.usage_measures import Consumer
+from db.usage_measures import MEMBERS, Consumer
 from domain.calendar import Period
 from domain.metering.consumption import BEGINNING
+from domain.metering.grains import LONGEST_GRAIN, grain_of, whole_grains
 from domain.metering.meter import Meter
-from domain.metering.rollups import whole_hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +23,18 @@ class ClosedWindow:
     cutoff: int
 
 
-# Whole hours by what the pump noted of them, the edges by their events, and what the pump has not seen by the end of
+# Whole grains by what the pump noted of them (the one in which a child joined, too), the edges by their events, and what the pump has not seen by the end of
 # the log, which is found by transaction before anything else is asked. All in one statement: between two of them a
 # pump might move the watermark.
-_LATE = text("""
+_LATE = text(f"""
     WITH closed AS (
         SELECT c.*, m.rolled_up_to FROM unnest(CAST(:meters AS text[]), CAST(:event_names AS text[]),
             CAST(:starts AS timestamptz[]), CAST(:stops AS timestamptz[]), CAST(:cutoffs AS xid8[]))
             WITH ORDINALITY AS c (meter, event_name, start, stop, cutoff, place)
         JOIN meters m ON m.key = c.meter
-    ), hours AS (
-        SELECT * FROM unnest(CAST(:hour_places AS bigint[]), CAST(:hour_starts AS timestamptz[]),
-            CAST(:hour_stops AS timestamptz[])) AS h (place, start, stop)
+    ), grains AS (
+        SELECT * FROM unnest(CAST(:grain_places AS bigint[]), CAST(:grain_starts AS timestamptz[]),
+            CAST(:grain_stops AS timestamptz[])) AS g (place, start, stop)
     ), edges AS (
         SELECT * FROM unnest(CAST(:edge_places AS bigint[]), CAST(:edge_starts AS timestamptz[]),
             CAST(:edge_stops AS timestamptz[])) AS e (place, start, stop)
@@ -45,14 +45,16 @@ _LATE = text("""
     )
     SELECT c.place FROM closed c
     WHERE EXISTS (
-        SELECT FROM hours h JOIN usage_rollups k ON k.hour >= h.start AND k.hour < h.stop
-        WHERE h.place = c.place AND k.customer_id = :customer AND k.meter = c.meter
-            AND k.last_tx >= c.cutoff
+        SELECT FROM grains g CROSS JOIN {MEMBERS}
+        JOIN usage_rollups k ON k.grain >= greatest(g.start, f.since - CAST(:longest AS interval))
+            AND k.grain < least(g.stop, f.until) AND k.customer_id = f.customer
+        WHERE g.place = c.place AND k.meter = c.meter AND k.last_tx >= c.cutoff
             AND (CAST(:subscription AS text) IS NULL OR k.subscription_id IN ('', :subscription))
     ) OR EXISTS (
-        SELECT FROM edges s CROSS JOIN LATERAL (
+        SELECT FROM edges s CROSS JOIN {MEMBERS} CROSS JOIN LATERAL (
             SELECT * FROM usage_events
-            WHERE customer_id = :customer AND time >= s.start AND time < s.stop OFFSET 0
+            WHERE customer_id = f.customer AND time >= greatest(s.start, f.since)
+                AND time < least(s.stop, f.until) OFFSET 0
         ) e
         WHERE s.place = c.place AND e.event_name = c.event_name
             AND e.tx >= c.cutoff AND e.tx < CAST(CAST(:until AS text) AS xid8)
@@ -60,13 +62,66 @@ _LATE = text("""
                 OR coalesce(e.subscription_id, :subscription) = :subscription)
     ) OR EXISTS (
         SELECT FROM tail e
-        WHERE e.time >= c.start AND e.time < c.stop AND e.customer_id = :customer
+        JOIN {MEMBERS} ON e.customer_id = f.customer AND e.time >= f.since AND e.time < f.until
+        WHERE e.time >= c.start AND e.time < c.stop
             AND e.event_name = c.event_name AND e.tx >= greatest(c.cutoff, c.rolled_up_to)
             AND (CAST(:subscription AS text) IS NULL
                 OR coalesce(e.subscription_id, :subscription) = :subscription)
     )
     ORDER BY c.place
 """)
+
+
+# As `_LATE`, of many customers and of all meters: what is found may be late, what is not found cannot be. Whole grains by
+# what the pump noted, the last hour by its events.
+_MAYBE_LATE = text("""
+    WITH tail AS MATERIALIZED (
+        SELECT customer_id, min(time) AS earliest FROM usage_events
+        WHERE tx >= (SELECT min(rolled_up_to) FROM meters) AND tx < CAST(CAST(:until AS text) AS xid8)
+        GROUP BY customer_id
+    )
+    SELECT DISTINCT a.customer FROM unnest(CAST(:customers AS text[]), CAST(:starts AS timestamptz[]),
+        CAST(:stops AS timestamptz[]), CAST(:cutoffs AS xid8[])) AS a (customer, start, stop, cutoff)
+    WHERE EXISTS (
+        SELECT FROM meters m CROSS JOIN LATERAL (
+            SELECT last_tx FROM usage_rollups
+            WHERE customer_id = a.customer AND meter = m.key AND grain > a.start - CAST(:longest AS interval)
+                AND grain <= a.stop - CAST(:longest AS interval) OFFSET 0
+        ) k WHERE k.last_tx >= a.cutoff
+    ) OR EXISTS (
+        SELECT FROM (
+            SELECT tx FROM usage_events WHERE customer_id = a.customer
+                AND time >= a.stop - CAST(:longest AS interval) AND time < a.stop OFFSET 0
+        ) e WHERE e.tx >= a.cutoff AND e.tx < CAST(CAST(:until AS text) AS xid8)
+    ) OR EXISTS (SELECT FROM tail t WHERE t.customer_id = a.customer AND t.earliest < a.stop)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedStretch:
+    """Time of a customer's that was billed with the events of transactions before `cutoff`."""
+
+    customer: str
+    stretch: Period
+    cutoff: int
+
+
+async def maybe_late(
+    connection: AsyncConnection, closed: Iterable[ClosedStretch], until: int
+) -> frozenset[str]:
+    """The customers who may have events in such time of the transactions `[cutoff, until)`."""
+    those = list(dict.fromkeys(closed))
+    if not those:
+        return frozenset()
+    asked = {
+        "customers": [each.customer for each in those],
+        "starts": [max(each.stretch.start, BEGINNING + LONGEST_GRAIN) for each in those],
+        "stops": [each.stretch.end for each in those],
+        "cutoffs": [str(each.cutoff) for each in those],
+        "longest": LONGEST_GRAIN,
+        "until": str(until),
+    }
+    return frozenset(await connection.scalars(_MAYBE_LATE, asked))
 
 
 async def late_windows(
@@ -81,8 +136,8 @@ async def late_windows(
     rows = await connection.execute(
         _LATE,
         {
-            "customer": consumer.customer,
-            "subscription": consumer.subscription,
+            **consumer.asked,
+            "longest": LONGEST_GRAIN,
             "until": str(until),
             **_columns([_counted(closed) for closed in windows]),
         },
@@ -97,8 +152,8 @@ def _counted(closed: ClosedWindow) -> ClosedWindow:
 
 
 def _columns(windows: Sequence[ClosedWindow]) -> dict[str, list[Any]]:
-    parted = [whole_hours(closed.window) for closed in windows]
-    hours = [(place, part) for place, (whole, _) in enumerate(parted, 1) for part in whole]
+    parted = [whole_grains(closed.window, grain_of(closed.meter)) for closed in windows]
+    grains = [(place, part) for place, (whole, _) in enumerate(parted, 1) for part in whole]
     edges = [(place, part) for place, (_, around) in enumerate(parted, 1) for part in around]
     return {
         "meters": [closed.meter.key for closed in windows],
@@ -106,9 +161,9 @@ def _columns(windows: Sequence[ClosedWindow]) -> dict[str, list[Any]]:
         "starts": [closed.window.start for closed in windows],
         "stops": [closed.window.end for closed in windows],
         "cutoffs": [str(closed.cutoff) for closed in windows],
-        "hour_places": [place for place, _ in hours],
-        "hour_starts": [part.start for _, part in hours],
-        "hour_stops": [part.end for _, part in hours],
+        "grain_places": [place for place, _ in grains],
+        "grain_starts": [part.start for _, part in grains],
+        "grain_stops": [part.end for _, part in grains],
         "edge_places": [place for place, _ in edges],
         "edge_starts": [part.start for _, part in edges],
         "edge_stops": [part.end for _, part in edges],

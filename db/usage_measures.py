@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.usage_voids import STANDS
 from domain.calendar import Period
 from domain.errors import Invalid
+from domain.families import EVER, Member
+from domain.metering.consumption import BEGINNING
 from domain.metering.events import UsageEvent
+from domain.metering.grains import grain_at
 from domain.metering.measuring import Measure, measure
 from domain.metering.meter import Meter
 
@@ -20,18 +24,42 @@ FETCHED_AT_ONCE = 5_000
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """Whose usage: a customer's events that name this subscription or none, or all of the customer's where it is
-    None. Windows follow the clock of `timezone`.
+    None; with those of `children`, each as long as it is one. Windows follow the clock of `timezone`.
     """
 
     customer: str
     subscription: str | None = None
     timezone: str = "UTC"
+    children: tuple[Member, ...] = ()
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The parameters of `MEMBERS`, and the subscription's."""
+        members = (Member(self.customer), *self.children)
+        return {
+            "subscription": self.subscription,
+            "customers": [member.customer for member in members],
+            "joined": [member.since for member in members],
+            "parted": [member.until for member in members],
+        }
+
+    def divided(self, grain: timedelta) -> set[datetime]:
+        """The starts of the grains in which somebody joined or parted: of these, some events count and some do not."""
+        bounds = {at for child in self.children for at in (child.since, child.until)}
+        return {grain_at(at, grain) for at in bounds - {BEGINNING, EVER}}
+
+
+MEMBERS = """
+    unnest(CAST(:customers AS text[]), CAST(:joined AS timestamptz[]), CAST(:parted AS timestamptz[]))
+        AS f (customer, since, until)
+"""
+"""A consumer's customers, each with the stretch of time in which its events count."""
 
 _OF_CONSUMER = """
-    e.customer_id = :customer AND e.event_name = :event_name
+    e.event_name = :event_name
     AND (CAST(:subscription AS text) IS NULL OR coalesce(e.subscription_id, :subscription) = :subscription)
 """
+_OF_MEMBER = "e.customer_id = f.customer AND e.time >= f.since AND e.time < f.until"
 _STRETCHES = (
     "unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS s (start, stop)"
 )
@@ -39,22 +67,36 @@ _STRETCHES = (
 # Found by customer and time before anything else is asked (OFFSET 0 keeps it so): the stretches are short, the log is
 # long, and of transactions the planner knows nothing.
 _BY_TIME = text(f"""
-    SELECT e.time, e.seq, e.properties FROM {_STRETCHES} CROSS JOIN LATERAL (
+    SELECT e.time, e.seq, e.properties FROM {_STRETCHES} CROSS JOIN {MEMBERS} CROSS JOIN LATERAL (
         SELECT * FROM usage_events
-        WHERE customer_id = :customer AND time >= s.start AND time < s.stop OFFSET 0
+        WHERE customer_id = f.customer AND time >= greatest(s.start, f.since)
+            AND time < least(s.stop, f.until) OFFSET 0
     ) e
-    WHERE {_OF_CONSUMER}
+    WHERE {_OF_CONSUMER} AND {STANDS}
         AND e.tx >= CAST(CAST(:since AS text) AS xid8) AND e.tx < CAST(CAST(:until AS text) AS xid8)
 """)
 
 # Found by transaction before anything else is asked: the end of the log is short, the stretches may be long.
 _BY_TRANSACTION = text(f"""
     WITH e AS MATERIALIZED (
-        SELECT customer_id, subscription_id, event_name, time, seq, properties FROM usage_events
+        SELECT environment_id, id, customer_id, subscription_id, event_name, time, seq, properties,
+            voids
+        FROM usage_events
         WHERE tx >= CAST(CAST(:since AS text) AS xid8) AND tx < CAST(CAST(:until AS text) AS xid8)
             AND time >= :first AND time < :last
     )
     SELECT e.time, e.seq, e.properties FROM e
+    JOIN {MEMBERS} ON {_OF_MEMBER}
+    JOIN {_STRETCHES} ON e.time >= s.start AND e.time < s.stop AND {_OF_CONSUMER} AND {STANDS}
+""")
+_VOIDED = text(f"""
+    WITH e AS MATERIALIZED (
+        SELECT customer_id, subscription_id, event_name, time FROM usage_events
+        WHERE tx >= CAST(CAST(:since AS text) AS xid8) AND tx < CAST(CAST(:until AS text) AS xid8)
+            AND voids IS NOT NULL AND time >= :first AND time < :last
+    )
+    SELECT DISTINCT e.time FROM e
+    JOIN {MEMBERS} ON {_OF_MEMBER}
     JOIN {_STRETCHES} ON e.time >= s.start AND e.time < s.stop AND {_OF_CONSUMER}
 """)
 
@@ -67,7 +109,9 @@ async def measures_by_time(
     until: int,
     since: int = 0,
 ) -> list[Measure]:
-    """What the meter measured in some stretches of time, of events of the transactions `[since, until)`."""
+    """What the meter measured in some stretches of time, of events of the transactions `[since, until)` that no
+    transaction before `until` has voided.
+    """
     if not stretches or since >= until:
         return []
     parameters = _parameters(consumer, meter, stretches, since, until)
@@ -85,10 +129,25 @@ async def measures_by_transaction(
     """The same, for a range of transactions that is known to be short."""
     if not stretches or since >= until:
         return []
-    parameters = _parameters(consumer, meter, stretches, since, until)
-    parameters["first"] = min(stretch.start for stretch in stretches)
-    parameters["last"] = max(stretch.end for stretch in stretches)
+    parameters = _parameters(consumer, meter, stretches, since, until) | _bounds(stretches)
     return [m async for m in _measures(connection, _BY_TRANSACTION, parameters, meter)]
+
+
+async def voided_times(
+    connection: AsyncConnection,
+    consumer: Consumer,
+    meter: Meter,
+    stretches: Sequence[Period],
+    since: int,
+    until: int,
+) -> list[datetime]:
+    """The times within some stretches of events that transactions `[since, until)`, known to be few, have voided: what
+    was summed up to `since` may hold some of them, and is to be measured anew around these times.
+    """
+    if not stretches or since >= until:
+        return []
+    parameters = _parameters(consumer, meter, stretches, since, until) | _bounds(stretches)
+    return list((await connection.execute(_VOIDED, parameters)).scalars())
 
 
 def readable(
@@ -115,12 +174,18 @@ async def _measures(
             yield measured
 
 
+def _bounds(stretches: Sequence[Period]) -> dict[str, datetime]:
+    return {
+        "first": min(stretch.start for stretch in stretches),
+        "last": max(stretch.end for stretch in stretches),
+    }
+
+
 def _parameters(
     consumer: Consumer, meter: Meter, stretches: Sequence[Period], since: int, until: int
 ) -> dict[str, Any]:
     return {
-        "customer": consumer.customer,
-        "subscription": consumer.subscription,
+        **consumer.asked,
         "event_name": meter.event_name,
         "starts": [stretch.start for stretch in stretches],
         "ends": [stretch.end for stretch in stretches],

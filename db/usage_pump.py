@@ -1,51 +1,31 @@
 """The pump: follows the usage log to its horizon, adds to the rollups and moves the watermark in the same transaction.
+A grain of which an event was voided is measured again, whole, from what stands.
 
 A crash repeats a step or does nothing. Each meter has a watermark of its own, so one that is made later starts at the
 beginning of the log, on its own, and catches up with the others.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.meters import KeptMeter, kept_meters
+from db.running import mark_running
 from db.session import Database
+from db.usage_gathered import Gathered, LoggedEvent
 from db.usage_horizon import cut_off
-from db.usage_rollups import NewRollup, RollupKey, add_rollups
+from db.usage_rebuilds import measure_again
+from db.usage_rollups import add_rollups
 from db.usage_signals import mark
-from domain.errors import Invalid
-from domain.metering.events import UsageEvent
-from domain.metering.measuring import GroupKey, Measure, measure
+from db.usage_values import add_values
 from domain.metering.meter import Meter
-from domain.metering.rollups import hour_of, roll_up, rolls_up
 
 EVENTS_A_STEP = 5_000
 PUMP_LOCK = 1_786_403  # any number of our own: pumps of one environment queue up behind it
-
-
-_Place = tuple[str, str, str, datetime, GroupKey]
-
-
-class _Event(NamedTuple):
-    tx: int
-    seq: int
-    event_name: str
-    customer: str
-    subscription: str
-    time: datetime
-    properties: Mapping[str, object]
-
-    @property
-    def as_usage(self) -> UsageEvent:
-        return UsageEvent(
-            "", self.event_name, self.customer, self.time, self.properties, arrival=self.seq
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +35,7 @@ class _Stretch:
     meters: Sequence[Meter]
     since: int
     until: int
-    events: Sequence[_Event]
+    events: Sequence[LoggedEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +48,10 @@ class PumpedStep:
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock, hashtext(:environment))")
 _EVENTS = text("""
-    SELECT e.tx::text, e.seq, e.event_name, e.customer_id, coalesce(e.subscription_id, ''), e.time,
-        e.properties
+    SELECT e.tx::text, v.tx::text, e.seq, e.event_name, e.customer_id,
+        coalesce(e.subscription_id, ''), e.time, e.properties, e.voids IS NOT NULL
     FROM usage_events e
+    LEFT JOIN usage_voids v ON v.environment_id = e.environment_id AND v.event_id = e.id
     WHERE e.environment_id = :environment AND e.event_name = ANY(:event_names)
         AND e.tx >= CAST(CAST(:since AS text) AS xid8)
         AND e.tx < CAST(CAST(:until AS text) AS xid8)
@@ -142,17 +123,22 @@ async def _next_stretch(
     return _Stretch(behind, since, boundary + 1, await _read(connection, whole))
 
 
-async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> list[_Event]:
+async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> list[LoggedEvent]:
     rows = await connection.execute(_EVENTS, parameters)
-    return [_Event(int(tx), *rest) for tx, *rest in rows]
+    return [
+        LoggedEvent(int(tx), None if voided_in is None else int(voided_in), *rest)
+        for tx, voided_in, *rest in rows
+    ]
 
 
 async def _take(connection: AsyncConnection, environment: str, stretch: _Stretch) -> None:
     """Add a stretch to the rollups, move its meters' watermark, and mark whose usage came in."""
-    rollups = _Gathered(stretch.meters)
+    gathered = Gathered(stretch.meters, stretch.until)
     for event in stretch.events:
-        rollups.take(event)
-    await add_rollups(connection, environment, rollups.new())
+        gathered.take(event)
+    await measure_again(connection, environment, gathered, stretch.meters, stretch.until)
+    await add_rollups(connection, environment, gathered.rollups())
+    await add_values(connection, environment, gathered.values())
     keys = [meter.key for meter in stretch.meters]
     await connection.execute(
         _MOVE,
@@ -160,42 +146,9 @@ async def _take(connection: AsyncConnection, environment: str, stretch: _Stretch
             "environment": environment,
             "watermark": str(stretch.until),
             "meters": keys,
-            "unreadable": json.dumps({key: rollups.unreadable[key] for key in keys}),
+            "unreadable": json.dumps({key: gathered.unreadable[key] for key in keys}),
         },
     )
-    await mark(connection, {event.customer for event in stretch.events})
-
-
-class _Gathered:
-    """Measures on their way into rollups. An event that a meter made later cannot read is skipped and counted: it
-    was accepted, and no meter then asked for what this one does.
-    """
-
-    def __init__(self, meters: Sequence[Meter]) -> None:
-        self.unreadable: Counter[str] = Counter()
-        self._rolling = {meter.key for meter in meters if rolls_up(meter)}
-        self._meters: dict[str, list[Meter]] = {}
-        for meter in meters:
-            self._meters.setdefault(meter.event_name, []).append(meter)
-        self._measures: dict[_Place, list[Measure]] = {}
-        self._last_tx: dict[_Place, int] = {}
-
-    def take(self, event: _Event) -> None:
-        usage, hour = event.as_usage, hour_of(event.time)
-        for meter in self._meters[event.event_name]:
-            try:
-                measured = measure(meter, usage)
-            except Invalid:
-                self.unreadable[meter.key] += 1
-                continue
-            if measured is not None:
-                group = measured.group if meter.key in self._rolling else ()
-                place = (event.customer, event.subscription, meter.key, hour, group)
-                self._measures.setdefault(place, []).append(measured)
-                self._last_tx[place] = event.tx  # they come in the order of their transactions
-
-    def new(self) -> Iterator[NewRollup]:
-        for place, measures in self._measures.items():
-            key = RollupKey(*place)
-            sums = roll_up(measures) if key.meter in self._rolling else None
-            yield NewRollup(key, len(measures), self._last_tx[place], sums)
+    customers = {event.customer for event in stretch.events}
+    await mark(connection, customers)
+    await mark_running(connection, customers)

@@ -1,22 +1,24 @@
-"""Rollups in rows: an hour of a customer's measures by meter and group, added to by the pump, read by whoever bills."""
+"""Rollups in rows: a grain of a customer's measures by meter and group, added to by the pump, read by whoever bills."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.usage_measures import Consumer
-from domain.calendar import Period
+from db.usage_measures import MEMBERS, Consumer
 from domain.decimals import plain
 from domain.errors import Corrupt
+from domain.metering.grains import Part, grain_of
 from domain.metering.measuring import GroupKey
-from domain.metering.rollups import Rollup
+from domain.metering.meter import Meter
+from domain.metering.rollups import Rollup, SumsByWindow
 
 HASH_BYTES = 16
 
@@ -28,13 +30,13 @@ class RollupKey:
     customer: str
     subscription: str
     meter: str
-    hour: datetime
+    grain: datetime
     group: GroupKey
 
 
 @dataclass(frozen=True, slots=True)
 class NewRollup:
-    """Measures to add: how many, the last transaction they are of, and their sums where the meter rolls up."""
+    """Measures to add: how many, the last transaction they are of, and their sums where the meter keeps any."""
 
     key: RollupKey
     count: int
@@ -44,33 +46,34 @@ class NewRollup:
 
 @dataclass(frozen=True, slots=True)
 class KeptRollups:
-    """What has been rolled up of a meter in some windows, by group, from the events of transactions before
-    `watermark`.
-    """
+    """What has been rolled up of a meter in some periods, from the events of transactions before `watermark`."""
 
     watermark: int
-    windows: Sequence[Mapping[GroupKey, Rollup]]
+    sums: Sequence[SumsByWindow]
 
 
-_text = json.JSONEncoder(separators=(",", ":")).encode
+as_json = json.JSONEncoder(separators=(",", ":")).encode
 
-# Racing pumps of one environment wait for each other before they read, so nothing is ever added twice.
+# Racing pumps of one environment wait for each other before they read, so nothing is ever added twice. What a level was
+# held is added where the new measures come after those kept: the pump sees to that.
 _ADD = text("""
-    INSERT INTO usage_rollups AS kept (environment_id, customer_id, subscription_id, meter, hour,
+    INSERT INTO usage_rollups AS kept (environment_id, customer_id, subscription_id, meter, grain,
         group_hash, group_key, count, last_tx, total, highest, lowest,
-        latest_time, latest_arrival, latest_value)
-    SELECT :environment, customer, subscription, meter, hour, decode(group_hash, 'hex'),
+        latest_time, latest_arrival, latest_value, moment, first_time, held)
+    SELECT :environment, customer, subscription, meter, grain, decode(group_hash, 'hex'),
         group_key::jsonb, count, last_tx::xid8, total::numeric, highest::numeric, lowest::numeric,
-        latest_time, latest_arrival, latest_value::numeric
+        latest_time, latest_arrival, latest_value::numeric, moment::numeric, first_time,
+        held::numeric
     FROM json_to_recordset(CAST(:rollups AS json)) AS new (customer text, subscription text,
-        meter text, hour timestamptz, group_hash text, group_key text, count bigint, last_tx text,
+        meter text, grain timestamptz, group_hash text, group_key text, count bigint, last_tx text,
         total text, highest text, lowest text,
-        latest_time timestamptz, latest_arrival bigint, latest_value text)
-    ON CONFLICT (environment_id, customer_id, meter, hour, subscription_id, group_hash)
+        latest_time timestamptz, latest_arrival bigint, latest_value text, moment text,
+        first_time timestamptz, held text)
+    ON CONFLICT (environment_id, customer_id, meter, grain, subscription_id, group_hash)
     DO UPDATE SET
         count = kept.count + excluded.count,
         last_tx = greatest(kept.last_tx, excluded.last_tx),
-        total = kept.total + excluded.total,
+        total = coalesce(kept.total + excluded.total, kept.total, excluded.total),
         highest = greatest(kept.highest, excluded.highest),
         lowest = least(kept.lowest, excluded.lowest),
         (latest_time, latest_arrival, latest_value) = (
@@ -79,30 +82,89 @@ _ADD = text("""
                 (kept.latest_time, kept.latest_arrival, kept.latest_value),
                 (excluded.latest_time, excluded.latest_arrival, excluded.latest_value)
             ) AS latest (time, arrival, value)
-            ORDER BY latest.time DESC, latest.arrival DESC LIMIT 1
+            ORDER BY latest.time DESC NULLS LAST, latest.arrival DESC LIMIT 1
+        ),
+        moment = coalesce(kept.moment + excluded.moment, kept.moment, excluded.moment),
+        first_time = coalesce(kept.first_time, excluded.first_time),
+        held = coalesce(
+            kept.held + excluded.held + kept.latest_value * 1000000
+                * extract(epoch FROM excluded.first_time - kept.latest_time),
+            excluded.held, kept.held
         )
 """)
 
-# The watermark and the rollups in one statement: between two of them a pump might move both.
-_READ = text("""
-    SELECT m.rolled_up_to::text AS watermark, r.* FROM meters m
-    LEFT JOIN LATERAL (
-        SELECT hours.place, k.group_key, sum(k.count)::bigint AS counted, sum(k.total)::text AS total,
-            max(k.highest)::text AS highest, min(k.lowest)::text AS lowest,
-            (array_agg(k.latest_time ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]
-                AS latest_time,
-            (array_agg(k.latest_arrival ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]
-                AS latest_arrival,
-            (array_agg(k.latest_value ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]::text
-                AS latest_value
-        FROM unnest(CAST(:places AS integer[]), CAST(:starts AS timestamptz[]),
-            CAST(:ends AS timestamptz[])) AS hours (place, start, stop)
-        JOIN usage_rollups k ON k.environment_id = m.environment_id AND k.customer_id = :customer
-            AND k.meter = m.key AND k.hour >= hours.start AND k.hour < hours.stop
-        WHERE CAST(:subscription AS text) IS NULL OR k.subscription_id IN ('', :subscription)
-        GROUP BY hours.place, k.group_hash, k.group_key
-    ) r ON true
-    WHERE m.key = :meter
+_TOTAL = {"total": "sum(k.total)::text"}
+_HIGHEST = {"highest": "max(k.highest)::text"}
+_LATEST = {
+    f"latest_{part}": f"(array_agg(k.latest_{part} ORDER BY k.latest_time DESC, k.latest_arrival DESC))[1]"
+    for part in ("time", "arrival", "value")
+}
+
+AGGREGATES: Mapping[str, Mapping[str, str]] = {
+    "count": {},
+    "sum": _TOTAL,
+    "avg": _TOTAL,
+    "max": _HIGHEST,
+    "min": {"lowest": "min(k.lowest)::text"},
+    "latest": _LATEST,
+    "weighted_sum": {**_TOTAL, "moment": "sum(k.moment)::text"},
+    "unique_count": {},  # these two are counted and ranked in `db.usage_values`
+    "percentile": {},
+}
+"""What each aggregation takes together of the rollups of a window, besides their counts."""
+
+IN_ORDER = {
+    **_LATEST,
+    "first_time": "min(k.first_time)",
+    "held": "CASE WHEN count(*) = 1 THEN min(k.held)::text END",
+}
+"""The same of a level that is set, for windows of one grain each: where two rows are of one, their order is lost."""
+
+# The parts of some periods: places, bounds, and the windows within them.
+PARTS = """
+    unnest(CAST(:places AS integer[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]),
+        CAST(:origins AS timestamptz[]), CAST(:lengths AS interval[])) AS p (place, start, stop, origin, length)
+"""
+
+
+def of_consumer(table: str) -> str:
+    """The rows of a table of grains in each part: a member's grains are whole or not there at all. Found by grain before
+    anything else is asked (OFFSET 0 keeps it so): of arrays the planner knows nothing.
+    """
+    return f"""
+        {PARTS} CROSS JOIN {MEMBERS} CROSS JOIN LATERAL (
+            SELECT * FROM {table}
+            WHERE customer_id = f.customer AND meter = :meter
+                AND grain >= greatest(p.start, f.since) AND grain < least(p.stop, f.until)
+                AND (CAST(:subscription AS text) IS NULL OR subscription_id IN ('', :subscription))
+            OFFSET 0
+        ) k
+    """
+
+
+@cache
+def _reading(aggregates: frozenset[tuple[str, str]]) -> TextClause:
+    """The watermark and the rollups in one statement: between two of them a pump might move both."""
+    columns = "".join(f", {aggregate} AS {name}" for name, aggregate in sorted(aggregates))
+    return text(f"""
+        SELECT m.rolled_up_to::text AS watermark, r.* FROM meters m
+        LEFT JOIN LATERAL (
+            SELECT p.place, date_bin(p.length, k.grain, p.origin) AS start, k.group_hash, k.group_key,
+                sum(k.count)::bigint AS counted {columns}
+            FROM {of_consumer("usage_rollups")} WHERE k.count > 0
+            GROUP BY p.place, date_bin(p.length, k.grain, p.origin), k.group_hash, k.group_key
+        ) r ON true
+        WHERE m.key = :meter
+    """)
+
+
+_STANDING = text("""
+    SELECT m.rolled_up_to::text, array(
+        SELECT DISTINCT k.grain FROM usage_rollups k
+        WHERE k.customer_id = ANY(:customers) AND k.meter = :meter
+            AND k.last_tx >= CAST(CAST(:cutoff AS text) AS xid8)
+    )
+    FROM meters m WHERE m.key = :meter
 """)
 
 
@@ -110,22 +172,84 @@ async def add_rollups(
     connection: AsyncConnection, environment: str, added: Iterable[NewRollup]
 ) -> None:
     """Add to what is kept."""
-    rollups = tuple(added)
-    if not rollups:
-        return
-    rows = [_row(rollup) for rollup in rollups]
-    await connection.execute(_ADD, {"environment": environment, "rollups": _text(rows)})
+    rows = [_row(rollup) for rollup in added]
+    if rows:
+        await connection.execute(_ADD, {"environment": environment, "rollups": as_json(rows)})
+
+
+async def rolled_up_to(
+    connection: AsyncConnection, consumer: Consumer, meter: Meter, cutoff: int
+) -> tuple[int, Collection[datetime]]:
+    """The watermark of a meter, and the grains whose rollups are no help: with transactions from `cutoff` on, and where
+    somebody joined or parted. Raises `Corrupt` without such a meter.
+    """
+    asked = {**consumer.asked, "meter": meter.key, "cutoff": str(cutoff)}
+    row = (await connection.execute(_STANDING, asked)).one_or_none()
+    if row is None:
+        raise Corrupt(f"there is no meter {meter.key}")
+    return int(row[0]), {*row[1], *consumer.divided(grain_of(meter))}
+
+
+async def kept_rollups(
+    connection: AsyncConnection,
+    consumer: Consumer,
+    meter: Meter,
+    periods: Sequence[Sequence[Part]],
+    aggregates: Mapping[str, str] | None = None,
+) -> KeptRollups:
+    """The rollups of periods, each given as its parts of whole grains. Raises `Corrupt` without such a meter."""
+    if aggregates is None:
+        aggregates = AGGREGATES[meter.aggregation]
+        if meter.carry_over and meter.aggregation == "max":
+            aggregates = {**aggregates, **_LATEST}  # the level that is carried on
+    asked = parts_asked(consumer, meter, periods)
+    found = (await connection.execute(_reading(frozenset(aggregates.items())), asked)).all()
+    if not found:
+        raise Corrupt(f"there is no meter {meter.key}")
+    kept: list[dict[GroupKey, dict[datetime, Rollup]]] = [{} for _ in periods]
+    groups: dict[bytes, GroupKey] = {}
+    for row in found:
+        if row.place is not None:
+            group = groups.get(row.group_hash)
+            if group is None:
+                group = groups[row.group_hash] = group_of_row(row.group_key)
+            kept[row.place].setdefault(group, {})[row.start] = rollup_of_row(row, aggregates)
+    return KeptRollups(int(found[0].watermark), kept)
+
+
+def parts_asked(
+    consumer: Consumer, meter: Meter, periods: Sequence[Sequence[Part]]
+) -> dict[str, Any]:
+    placed = [(place, part) for place, parts in enumerate(periods) for part in parts]
+    return {
+        **consumer.asked,
+        "meter": meter.key,
+        "places": [place for place, _ in placed],
+        "starts": [part.stretch.start for _, part in placed],
+        "ends": [part.stretch.end for _, part in placed],
+        "origins": [part.origin for _, part in placed],
+        "lengths": [part.length for _, part in placed],
+    }
+
+
+def group_hash(group: GroupKey) -> str:
+    """Short enough for a key, however long the values are; in hexadecimal."""
+    return short_hash(as_json(group))
+
+
+def short_hash(written: str) -> str:
+    return blake2b(written.encode(), digest_size=HASH_BYTES).hexdigest()
 
 
 def _row(new: NewRollup) -> Mapping[str, object]:
-    key, group = new.key, _text(new.key.group)
+    key = new.key
     row = {
         "customer": key.customer,
         "subscription": key.subscription,
         "meter": key.meter,
-        "hour": key.hour.isoformat(),
-        "group_hash": _hash(group),
-        "group_key": group,
+        "grain": key.grain.isoformat(),
+        "group_hash": group_hash(key.group),
+        "group_key": as_json(key.group),
         "count": new.count,
         "last_tx": str(new.last_tx),
     }
@@ -144,49 +268,29 @@ def _sums(rollup: Rollup) -> Mapping[str, object]:
         "latest_time": time.isoformat(),
         "latest_arrival": arrival,
         "latest_value": plain(value),
+        "moment": plain(rollup.moment),
+        "first_time": None if rollup.first is None else rollup.first.isoformat(),
+        "held": None if rollup.held is None else plain(rollup.held),
     }
 
 
-async def kept_rollups(
-    connection: AsyncConnection,
-    consumer: Consumer,
-    meter: str,
-    windows: Sequence[Sequence[Period]],
-) -> KeptRollups:
-    """The rollups of windows, each given as its stretches of whole hours. Raises `Corrupt` without such a meter."""
-    hours = [(place, hours) for place, window in enumerate(windows) for hours in window]
-    rows = await connection.execute(
-        _READ,
-        {
-            "customer": consumer.customer,
-            "subscription": consumer.subscription,
-            "meter": meter,
-            "places": [place for place, _ in hours],
-            "starts": [stretch.start for _, stretch in hours],
-            "ends": [stretch.end for _, stretch in hours],
-        },
-    )
-    found = rows.all()
-    if not found:
-        raise Corrupt(f"there is no meter {meter}")
-    kept: list[dict[GroupKey, Rollup]] = [{} for _ in windows]
-    for row in found:
-        if row.place is not None:
-            kept[row.place][_group(row.group_key)] = _rollup(row)
-    return KeptRollups(int(found[0].watermark), kept)
+def rollup_of_row(row: Row[Any], aggregates: Mapping[str, str]) -> Rollup:
+    def number(name: str) -> Fraction | None:
+        found = getattr(row, name) if name in aggregates else None
+        return None if found is None else Fraction(found)
 
-
-def _rollup(row: Row[Any]) -> Rollup:
-    latest = (row.latest_time, row.latest_arrival, Fraction(row.latest_value))
+    latest = number("latest_value")
     return Rollup(
-        row.counted, Fraction(row.total), Fraction(row.highest), Fraction(row.lowest), latest
+        count=row.counted,
+        total=number("total") or Fraction(0),
+        highest=number("highest"),
+        lowest=number("lowest"),
+        latest=None if latest is None else (row.latest_time, row.latest_arrival, latest),
+        moment=number("moment") or Fraction(0),
+        first=row.first_time if "first_time" in aggregates else None,
+        held=number("held"),
     )
 
 
-def _group(kept: Sequence[Sequence[str | None]]) -> GroupKey:
+def group_of_row(kept: Sequence[Sequence[str | None]]) -> GroupKey:
     return tuple((str(name), value) for name, value in kept)
-
-
-def _hash(group: str) -> str:
-    """Short enough for a key, however long the values are."""
-    return blake2b(group.encode(), digest_size=HASH_BYTES).hexdigest()

@@ -7,6 +7,8 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.pools import MEASURING
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -17,10 +19,10 @@ class Waiting:
     mark: int
 
 
-_MARK = text("""
+_MARK = text(f"""
     INSERT INTO usage_signals AS kept (subscription_id, environment_id, customer_id)
     SELECT id, environment_id, customer_id FROM subscriptions
-    WHERE customer_id = ANY(:customers) AND status <> 'cancelled' ORDER BY id
+    WHERE status <> 'cancelled' AND id IN ({MEASURING}) ORDER BY id
     ON CONFLICT (subscription_id) DO UPDATE SET marked = kept.marked + 1
 """)
 _WAITING = text("""
@@ -36,7 +38,9 @@ _TOLD = text("""
 
 
 async def mark(connection: AsyncConnection, customers: Collection[str]) -> None:
-    """Usage of these customers came in: their living subscriptions wait to be told."""
+    """Usage of these customers came in: their living subscriptions, and those that pool it, wait to be
+    told.
+    """
     if customers:
         await connection.execute(_MARK, {"customers": sorted(customers)})
 

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.meters import kept_meters
 from db.usage import usage_in
 from db.usage_horizon import cut_off
-from db.usage_measures import Consumer
+from db.usage_measures import MEMBERS, Consumer
 from domain.calendar import Period
-from domain.metering.rollups import HOUR, rolls_up
+from domain.metering.grains import LONGEST_GRAIN
 from domain.pricing.usage import Quantity
 
 
@@ -25,32 +25,32 @@ class Totals:
     quantities: Mapping[str, Fraction]
 
 
-_TOUCHED = text("""
-    SELECT meter, sum(count)::bigint FROM usage_rollups
-    WHERE customer_id = :customer AND hour > :start AND hour < :stop
-        AND (CAST(:subscription AS text) IS NULL OR subscription_id IN ('', :subscription))
+_TOUCHED = text(f"""
+    SELECT meter, sum(count)::bigint FROM {MEMBERS}
+    JOIN usage_rollups ON customer_id = f.customer
+        AND grain > greatest(:start, f.since - CAST(:longest AS interval))
+        AND grain < least(:stop, f.until)
+    WHERE (CAST(:subscription AS text) IS NULL OR subscription_id IN ('', :subscription))
     GROUP BY meter
 """)
 
 
 async def totals_of(connection: AsyncConnection, consumer: Consumer, period: Period) -> Totals:
-    """The totals of a period that the rollups know of. Meters that need their events are left out: they are read when
-    they are billed.
-    """
+    """The totals of a period, of each meter that the rollups know some usage of."""
     watermark = await cut_off(connection)
     rows = await connection.execute(
         _TOUCHED,
         {
-            "customer": consumer.customer,
-            "subscription": consumer.subscription,
-            "start": period.start - HOUR,  # an hour that the period cuts is touched, too
+            **consumer.asked,
+            "longest": LONGEST_GRAIN,
+            "start": period.start - LONGEST_GRAIN,  # what the period cuts is touched, too
             "stop": period.end,
         },
     )
     touched = {meter: int(count) for meter, count in rows}
     quantities: dict[str, Fraction] = {}
     for kept in await kept_meters(connection):
-        if kept.meter.key not in touched or not rolls_up(kept.meter):
+        if kept.meter.key not in touched:
             continue
         used = await usage_in(connection, consumer, kept.meter, period, "quantity", watermark)
         if isinstance(used, Quantity):

@@ -4,14 +4,15 @@ A decision is pure: `Facts` in, `Outcome` out. The simulation keeps facts in mem
 from rows and write the outcome in one transaction: the same code bills both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
 from domain.calendar import Period
+from domain.charges import Charge
 from domain.credits import Grant, GrantBalance
-from domain.customers import Customer
+from domain.customers import Customer, Redeemed, Redemption
 from domain.invoices import CreditNote, Invoice, Line
 from domain.ledger import Transaction
 from domain.metering.meter import Meter
@@ -24,7 +25,8 @@ from domain.subscription import Subscription
 @dataclass(frozen=True, slots=True)
 class Need:
     """Usage that a decision must know: of an item's meter in a window, leaving out the pauses, in the shape that
-    the item's price takes (`domain.metering.consumption.consumption` answers it).
+    the item's price takes (`domain.metering.consumption.consumption` answers it). `closings` are the ends of earlier
+    windows of a meter whose level carries over what corrections took from it: each cut it at 0.
     """
 
     item: str
@@ -32,6 +34,7 @@ class Need:
     window: Period
     without: tuple[Period, ...] = ()
     shape: UsageShape = "quantity"
+    closings: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class IssuedLine:
     invoice: str  # its name
     line: Line
     amount_paid: Money
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +79,50 @@ class Facts:
     plans         the subscription's, its next one, the one that a command names, those of `billed`
     meters        those that items of these plans measure with, by key
     usage         the answer to each `Need` that `lifecycle.needs` named, from the same facts
+    closings      the ends of the closed windows of each meter that this subscription was billed by, oldest first
     billed        the closed windows of this subscription that events have reached since they were closed (for a
                   meter that carries over: the later windows too); all of them is right as well
-    advance       the lines charged in advance of this subscription's invoices (but void ones), whose period ends
+    advance       the lines charged in advance, or on account, of this subscription's invoices (but void ones), whose period ends
                   after the start of the subscription's current period; oldest invoice first, in line order
     grants        the customer's grants in the subscription's currency with anything left by postings, whatever
                   their dates, oldest first
     credit_notes  the customer's in that currency with anything left, oldest first
+    redeemed      how often the coupons that `domain.redeeming` names have been redeemed, by key
+
+    Where somebody else pays (`Subscription.payer`), `customer`, `grants` and `credit_notes` are the payer's: the
+    subscription's own customer matters to its usage alone.
     """
 
     customer: Customer
     plans: Mapping[PlanRef, Plan]
     meters: Mapping[str, Meter]
     usage: Mapping[Need, Usage] = field(default_factory=dict)
+    closings: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     billed: tuple[BilledUsage, ...] = ()
     advance: tuple[IssuedLine, ...] = ()
     grants: tuple[GrantBalance, ...] = ()
     credit_notes: tuple[CreditNoteBalance, ...] = ()
+    redeemed: Mapping[str, Redeemed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an invoice is made from. `billing_period` is the start of the period in which it is issued; grants and
+    credit notes are in its currency. `was_due` is when it should have been issued, where that is past: what could pay
+    then can pay now.
+    """
+
+    name: str
+    subscription: str | None
+    customer: Customer
+    currency: str
+    at: datetime
+    billing_period: datetime
+    charges: Sequence[Charge]
+    coupons: tuple[Redemption, ...] = ()
+    grants: Sequence[GrantBalance] = ()
+    credit_notes: Sequence[CreditNoteBalance] = ()
+    was_due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +145,12 @@ class Outcome:
     transactions  every ledger posting of all of these; what grants and credit notes have left follows from them
     billed        windows closed or billed again, by item and window
     refunds       to send; the ledger has them already
+    redeemed      keys of coupons that were redeemed, once for each
+    voids         names of invoices to take back whole, unless they are void: nothing was delivered for them
+    ends          ids of grants of which nothing is left: later grants have taken them over
+    begins        subscriptions that begin by it, to write down and set going
+    refused       why a scheduled change was not carried out after all
+    bills         what the invoices were made from, one for each: nothing to record
     """
 
     subscription: Subscription
@@ -123,3 +160,9 @@ class Outcome:
     transactions: tuple[Transaction, ...] = ()
     billed: tuple[BilledUsage, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    redeemed: tuple[str, ...] = ()
+    voids: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    begins: tuple[Subscription, ...] = ()
+    refused: str | None = None
+    bills: tuple[Bill, ...] = field(default=(), compare=False)

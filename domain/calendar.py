@@ -8,6 +8,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import count, islice
 from typing import Literal, assert_never, cast
 
@@ -148,14 +149,7 @@ class Cycle:
         """When a period starts: as quick for the thousandth as for the first."""
         if index < 0:
             raise ValueError("periods are numbered from 0")
-        if index == 0:
-            return self.started_at
-        boundaries = self._boundaries()
-        first = boundaries.latest(self.started_at)
-        number = first + index
-        for repeated in boundaries.repeated():
-            number += first < repeated <= number
-        return boundaries.at(number)
+        return self.started_at if index == 0 else _start(self, index)
 
     def starts(self, number: int) -> Iterator[datetime]:
         """The starts of the first so many periods."""
@@ -168,7 +162,7 @@ class Cycle:
         """The period of an instant, and its index; raises ValueError before the first."""
         if at < self.started_at:
             raise ValueError(f"{at} is before the first period")
-        boundaries = self._boundaries()
+        boundaries = self.boundaries()
         first, number = boundaries.latest(self.started_at), boundaries.latest(at)
         index = number - first - sum(first < n <= number for n in boundaries.repeated())
         return index, self.period(index)
@@ -177,11 +171,11 @@ class Cycle:
         """The whole period that a short first one is left of; any other period is whole itself."""
         if index > 0 or self.anchor in ("anniversary", self.started_at):
             return self.period(index)
-        boundaries = self._boundaries()
+        boundaries = self.boundaries()
         return Period(boundaries.at(boundaries.latest(self.started_at)), self.start(1))
 
     def _all_starts(self) -> Iterator[datetime]:
-        boundaries = self._boundaries()
+        boundaries = self.boundaries()
         latest = self.started_at
         yield latest
         for number in count(boundaries.latest(latest) + 1):
@@ -190,7 +184,7 @@ class Cycle:
                 yield boundary
                 latest = boundary
 
-    def _boundaries(self) -> Boundaries:
+    def boundaries(self) -> Boundaries:
         clock = _clock(self.interval, self.timezone)
         match self.anchor:
             case "anniversary":
@@ -202,6 +196,16 @@ class Cycle:
             case _:
                 assert_never(self.anchor)
         return Boundaries(origin, self.interval, clock)
+
+
+@lru_cache(maxsize=10_000)  # a step of a life asks for the same few again and again
+def _start(cycle: Cycle, index: int) -> datetime:
+    boundaries = cycle.boundaries()
+    first = boundaries.latest(cycle.started_at)
+    number = first + index
+    for repeated in boundaries.repeated():
+        number += first < repeated <= number
+    return boundaries.at(number)
 
 
 def _clock(interval: Interval, timezone: str) -> str:

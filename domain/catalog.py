@@ -1,7 +1,6 @@
-"""What a tenant sells, read from its documents: plans, features, coupons and tax rates, each validated whole."""
+"""What a tenant sells, read from its documents: plans, coupons and tax rates, each validated whole."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Literal, TypeVar, cast
@@ -13,30 +12,24 @@ from domain.calendar import (
     read_interval,
     require_alignment,
 )
-from domain.credits import DEFAULT_PRIORITY, read_priority, read_scope_of_items
 from domain.currencies import read_currency
 from domain.customers import Coupon, TaxRate
-from domain.errors import Fault, Invalid
+from domain.errors import Invalid
+from domain.features import read_entitlements, unfit_entitlements
+from domain.fitting import unfit_items
+from domain.items import read_advance_invoicing, read_commitment, read_item, read_threshold
 from domain.metering.meter import Meter
 from domain.money import settle
-from domain.plans import (
-    AdvanceInvoicing,
-    Charged,
-    Entitlement,
-    Feature,
-    Item,
-    Plan,
-    PlanCredit,
-    Proration,
-)
-from domain.pricing.matrix import Matrix
-from domain.pricing.price import read_price, usage_shape
+from domain.plan_credits import amounts_given, read_bonuses, read_credit
+from domain.plans import AdvanceInvoicing, Feature, Plan, Proration, Threshold
 from domain.reading import (
     Fields,
     Parser,
     boolean,
+    instant,
     integer,
     key,
+    keyed,
     list_of,
     not_negative,
     one_of,
@@ -46,7 +39,7 @@ from domain.reading import (
 )
 
 _T = TypeVar("_T")
-_FeatureType = Literal["boolean", "metered"]
+_C = TypeVar("_C", bound=str)
 _Duration = tuple[Literal["once", "forever", "periods"], int | None]
 _Keys = tuple[str, ...]
 
@@ -54,7 +47,9 @@ _ONCE: _Duration = ("once", None)
 _EVERYTHING: _Keys = ()
 _UNLIMITED: tuple[_Keys, _Keys] = (_EVERYTHING, _EVERYTHING)
 
-MOST_ITEMS = 200
+MOST_REDEMPTIONS = 2**31 - 1
+
+_LIMIT = integer(1, MOST_REDEMPTIONS)
 
 
 def read_plan(
@@ -71,6 +66,7 @@ def read_plan(
     fields.nullable("description", text)
     usual = fields.optional("advance_invoicing", read_advance_invoicing, invoicing)
     plan_key = fields.required("key", key)
+    minimum_commitment, overage_factor = read_commitment(fields)
     plan = Plan(
         key=plan_key,
         version=version,
@@ -82,16 +78,22 @@ def read_plan(
             Proration, fields.optional("proration", one_of("second", "day", "none"), "second")
         ),
         items=fields.optional(
-            "items", _keyed(partial(_read_item, invoicing=usual or "each"), "key"), ()
+            "items", keyed(partial(read_item, invoicing=usual or "each"), "key"), ()
         ),
         trial=fields.nullable("trial", read_interval),
-        minimum_commitment=fields.nullable("minimum_commitment", not_negative),
-        commitment_overage_factor=fields.optional(
-            "commitment_overage_factor", not_negative, Fraction(1)
-        ),
-        credits=fields.optional("credits", _keyed(_read_credit, "key"), ()),
-        entitlements=fields.optional("entitlements", _keyed(_read_entitlement, "feature"), ()),
+        minimum_commitment=minimum_commitment,
+        commitment_overage_factor=overage_factor,
+        credits=fields.optional("credits", keyed(read_credit, "key"), ()),
+        top_up_bonuses=fields.optional("top_up_bonuses", read_bonuses, ()),
+        entitlements=fields.optional("entitlements", read_entitlements, ()),
         invoice_grace=fields.nullable("invoice_grace", read_interval) or grace,
+        fills_gaps=fields.optional("fills_gaps", boolean, False),
+        trial_without_payment_method=_read_trial_policy(fields),
+        activation=_choice(fields, "activation", "immediate", "first_payment"),
+        on_past_due=_choice(fields, "on_past_due", "continue", "suspend"),
+        on_uncollectible=_choice(fields, "on_uncollectible", "continue", "pause", "cancel"),
+        overdraft=fields.optional("overdraft", not_negative, Fraction(0)),
+        progressive_invoicing=fields.nullable("progressive_invoicing", read_threshold),
     )
     _refuse_contradictions(fields, plan)
     fields.done()
@@ -100,31 +102,14 @@ def read_plan(
 
 def require_known(plan: Plan, meters: Mapping[str, Meter], features: Mapping[str, Feature]) -> None:
     """Raise Invalid where a plan names a meter or a feature that there is not, or one that does not fit."""
-    faults = [*_unfit_meters(plan, meters), *_unfit_features(plan, features)]
+    faults = [*unfit_items(plan, meters), *unfit_entitlements(plan.entitlements, features)]
     if faults:
         raise Invalid(faults)
 
 
-def read_feature(value: object) -> Feature:
-    """Read `{"key", "type": "boolean" | "metered", "meter"}`."""
-    fields = Fields(value)
-    fields.nullable("name", text)
-    feature = Feature(
-        key=fields.required("key", key),
-        type=cast(_FeatureType, fields.required("type", one_of("boolean", "metered"))),
-        meter=fields.nullable("meter", key),
-    )
-    if feature.type == "metered" and not fields.has("meter"):
-        fields.refuse("meter", "is required for a metered feature")
-    if feature.type == "boolean" and fields.has("meter"):
-        fields.refuse("meter", "is for metered features")
-    fields.done()
-    return feature
-
-
 def read_coupon(value: object, currency: str | None = None) -> Coupon:
-    """Read `{"key", "percent_off" or "amount_off", "duration", "scope", "currency"}`; `currency` is the one of an
-    amount that names none.
+    """Read `{"key", "percent_off" or "amount_off", "duration", "scope", "currency"}` and the limits of its use;
+    `currency` is the one of an amount that names none.
     """
     fields = Fields(value)
     fields.nullable("name", text)
@@ -141,6 +126,10 @@ def read_coupon(value: object, currency: str | None = None) -> Coupon:
         currency=given or (currency if amount_off is not None else None),
         items=items,
         plans=plans,
+        max_redemptions=fields.nullable("max_redemptions", _LIMIT),
+        max_redemptions_per_customer=fields.nullable("max_redemptions_per_customer", _LIMIT),
+        redeem_by=fields.nullable("redeem_by", instant),
+        expires_at=fields.nullable("expires_at", instant),
     )
     if fields.has("percent_off") == fields.has("amount_off"):
         fields.refuse("percent_off", "either this or amount_off must be given")
@@ -163,103 +152,47 @@ def read_tax_rate(value: object) -> TaxRate:
     return rate
 
 
-def read_advance_invoicing(value: object) -> AdvanceInvoicing:
-    """When usage that is charged as it arrives is invoiced."""
-    return cast(AdvanceInvoicing, one_of("each", "day", "period")(value))
+def _read_trial_policy(fields: Fields) -> Literal["continue", "pause", "cancel"]:
+    """What becomes of a trial that ends where there is nothing to pay with."""
+    policies = one_of("continue", "pause", "cancel")
+    policy = fields.optional("trial_without_payment_method", policies, "continue")
+    if policy != "continue" and not fields.has("trial"):
+        fields.refuse("trial_without_payment_method", "is for plans with a trial")
+    return cast(Literal["continue", "pause", "cancel"], policy)
 
 
-def _read_item(value: object, invoicing: AdvanceInvoicing = "each") -> Item:
-    fields = Fields(value)
-    fields.nullable("name", text)
-    kind = cast(
-        Literal["recurring", "usage"], fields.required("kind", one_of("recurring", "usage"))
-    )
-    usual = "in_advance" if kind == "recurring" else "in_arrears"
-    included = fields.nullable("included", not_negative)
-    item = Item(
-        key=fields.required("key", key),
-        kind=kind,
-        charged=cast(
-            Charged, fields.optional("charged", one_of("in_advance", "in_arrears"), usual)
-        ),
-        price=fields.required("price", read_price),
-        quantity=fields.optional("quantity", not_negative, Fraction(1)),
-        meter=fields.nullable("meter", key),
-        advance_invoicing=fields.optional("advance_invoicing", read_advance_invoicing, invoicing),
-    )
-    _refuse_misplaced(fields, item)
-    if included is not None and item.price is not None:
-        item = _including(fields, item, included)
-    fields.done()
-    return item
-
-
-def _refuse_misplaced(fields: Fields, item: Item) -> None:
-    """Refuse what one kind of item does not have."""
-    if item.kind == "usage":
-        if not fields.has("meter"):
-            fields.refuse("meter", "is required for a usage item")
-        if fields.has("quantity"):
-            fields.refuse("quantity", "is for recurring items: a usage item's is measured")
-    elif item.kind == "recurring":
-        if fields.has("meter"):
-            fields.refuse("meter", "is for usage items")
-        if item.price is not None and usage_shape(item.price) != "quantity":
-            fields.refuse("price.model", "charges usage: a recurring item has only a quantity")
-    if fields.has("advance_invoicing") and (item.kind, item.charged) != ("usage", "in_advance"):
-        fields.refuse("advance_invoicing", "is for usage items charged in advance")
-
-
-def _including(fields: Fields, item: Item, included: Fraction) -> Item:
-    if usage_shape(item.price) != "quantity":
-        fields.refuse("included", "is not taken by a price of groups or events")
-    elif item.price.included:
-        fields.refuse("included", "is given in the price as well")
-    return replace(item, price=replace(item.price, included=included))
-
-
-def _read_credit(value: object) -> PlanCredit:
-    fields = Fields(value)
-    credit = PlanCredit(
-        key=fields.required("key", key),
-        amount=fields.required("amount", positive),
-        every_period=fields.optional("every_period", boolean, True),
-        expires_after=fields.nullable("expires_after", read_interval),
-        priority=fields.optional("priority", read_priority, DEFAULT_PRIORITY),
-        items=fields.optional("scope", read_scope_of_items, _EVERYTHING),
-    )
-    fields.done()
-    return credit
-
-
-def _read_entitlement(value: object) -> Entitlement:
-    fields = Fields(value)
-    kind = cast(_FeatureType, fields.required("type", one_of("boolean", "metered")))
-    on_limit = fields.optional("on_limit", one_of("block", "allow", "notify"), "block")
-    entitlement = Entitlement(
-        feature=fields.required("feature", key),
-        type=kind,
-        value=fields.optional("value", boolean, True),
-        limit=fields.nullable("limit", not_negative),
-        on_limit=cast(Literal["block", "allow", "notify"], on_limit),
-    )
-    if kind == "boolean" and (fields.has("limit") or fields.has("on_limit")):
-        fields.refuse("limit", "is for metered features")
-    fields.done()
-    return entitlement
+def _choice(fields: Fields, name: str, usual: _C, *others: _C) -> _C:
+    return fields.optional(name, cast(Parser[_C], one_of(usual, *others)), usual)
 
 
 def _refuse_contradictions(fields: Fields, plan: Plan) -> None:
-    if fields.has("commitment_overage_factor") and not fields.has("minimum_commitment"):
-        fields.refuse("minimum_commitment", "is required where there is an overage factor")
     if isinstance(plan.interval, Interval) and plan.anchor is not None:
         try:
             require_alignment(plan.interval, plan.anchor)
         except Invalid as invalid:
             for fault in invalid.faults:
                 fields.refuse(fault.path, fault.message)
-    for index, credit in enumerate(plan.credits or () if plan.currency else ()):
-        _require_settled(fields, f"credits.{index}.amount", credit.amount, plan.currency)
+    if plan.progressive_invoicing is not None and not _has_usage_in_arrears(plan):
+        fields.refuse("progressive_invoicing", "is for plans with usage charged in arrears")
+    if plan.currency:
+        for path, amount in _amounts_to_settle(plan):
+            _require_settled(fields, path, amount, plan.currency)
+
+
+def _has_usage_in_arrears(plan: Plan) -> bool:
+    items = plan.items or ()
+    return any((item.kind, item.charged) == ("usage", "in_arrears") for item in items)
+
+
+def _amounts_to_settle(plan: Plan) -> Iterator[tuple[str, Fraction]]:
+    yield "overdraft", plan.overdraft or Fraction(0)
+    if plan.progressive_invoicing is not None:
+        yield "progressive_invoicing.threshold", plan.progressive_invoicing.amount
+    yield from amounts_given(plan)
+    for index, item in enumerate(plan.items or ()):
+        if isinstance(item.advance_invoicing, Threshold):
+            path = f"items.{index}.advance_invoicing.threshold"
+            yield path, item.advance_invoicing.amount
 
 
 def _require_settled(
@@ -297,42 +230,3 @@ def _read_scope(value: object) -> tuple[_Keys, _Keys]:
     plans = fields.optional("plans", list_of(key), _EVERYTHING)
     fields.done()
     return items, plans
-
-
-def _keyed(parse: Parser[_T], name: str) -> Parser[tuple[_T, ...]]:
-    """A list in which no two entries have the same `name`."""
-
-    def parse_list(value: object) -> tuple[_T, ...]:
-        entries = list_of(parse, MOST_ITEMS)(value)
-        names = [getattr(entry, name) for entry in entries]
-        twice = [i for i, named in enumerate(names) if named in names[:i]]
-        if twice:
-            raise Invalid(Fault(f"{i}.{name}", f"is there twice: {names[i]}") for i in twice)
-        return entries
-
-    return parse_list
-
-
-def _unfit_meters(plan: Plan, meters: Mapping[str, Meter]) -> Iterable[Fault]:
-    for index, item in enumerate(plan.items):
-        if item.meter is None:
-            continue
-        meter = meters.get(item.meter)
-        if meter is None:
-            yield Fault(f"items.{index}.meter", f"there is no meter {item.meter}")
-        elif isinstance(item.price.model, Matrix):
-            grouped = {dimension.name for dimension in meter.group_by}
-            missing = [name for name in item.price.model.dimensions if name not in grouped]
-            if missing:
-                message = f"does not group by {', '.join(missing)}, as the price does"
-                yield Fault(f"items.{index}.meter", message)
-
-
-def _unfit_features(plan: Plan, features: Mapping[str, Feature]) -> Iterable[Fault]:
-    for index, entitlement in enumerate(plan.entitlements):
-        feature = features.get(entitlement.feature)
-        if feature is None:
-            message = f"there is no feature {entitlement.feature}"
-            yield Fault(f"entitlements.{index}.feature", message)
-        elif feature.type != entitlement.type:
-            yield Fault(f"entitlements.{index}.type", f"must be {feature.type}, as the feature is")

@@ -1,4 +1,6 @@
-"""Charges: what an invoice is made of, exact, before it is settled. Here the recurring ones and their prorations."""
+"""Charges: what an invoice is made of, exact, before it is settled. Here the recurring ones and their prorations, of the
+plan's items and of the subscription's add-ons behind them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +8,11 @@ from datetime import datetime
 from fractions import Fraction
 from typing import assert_never
 
+from domain.add_ons import with_add_ons, with_removed_add_ons
+from domain.basis import Basis, OfShare
 from domain.calendar import Period
-from domain.invoices import LineKind
+from domain.exact import ZERO, as_fraction, sum_of
+from domain.invoices import LineCharged, LineKind
 from domain.plans import Charged, Item, Plan, PlanRef
 from domain.pricing.flat import Flat
 from domain.pricing.price import Price
@@ -20,7 +25,8 @@ from domain.subscription import QuantityChange, Subscription
 @dataclass(frozen=True, slots=True)
 class Charge:
     """A line to be. `exact_amount` is in the invoice's currency; `order` is the item's place in its plan, and
-    `takes_back` tells which of two prorations comes first.
+    `takes_back` tells which of two prorations comes first. `basis` is what it was computed from, for whoever explains
+    it; None for what was asked for as it is.
     """
 
     kind: LineKind
@@ -29,10 +35,12 @@ class Charge:
     quantity: Fraction
     exact_amount: Fraction
     period: Period | None
-    charged: Charged = "in_arrears"
+    charged: LineCharged = "in_arrears"
     plan: PlanRef | None = None
     order: int = 0
     takes_back: bool = False
+    basis: Basis | None = None
+    credits_invoice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +59,22 @@ class Stretch:
         share = share_of_change if self.changes_plan else share_of
         return share(self.part, self.whole, plan.proration, self.timezone)
 
+    def basis(
+        self,
+        plan: Plan,
+        item: Item,
+        share: Fraction,
+        quantity: Fraction,
+        before: Fraction | None = None,
+    ) -> OfShare:
+        """That such a share was charged of what a quantity costs."""
+        how = (self.part, self.whole, plan.proration, self.timezone)
+        return OfShare(item.price, quantity, share, *how, before)
+
 
 def charged_in_advance(plan: Plan, subscription: Subscription, period: Stretch) -> list[Charge]:
     """The recurring items that are charged before a period begins."""
+    plan = with_add_ons(plan, subscription)
     return [
         _charge(
             plan, item, "recurring", quantity_of(subscription, item), period.share(plan), period
@@ -64,16 +85,17 @@ def charged_in_advance(plan: Plan, subscription: Subscription, period: Stretch) 
 
 def charged_in_arrears(plan: Plan, subscription: Subscription, past: Stretch) -> list[Charge]:
     """The recurring items that are charged after a stretch, at the quantities it began with."""
-    share = past.share(plan)
+    plan, share = with_removed_add_ons(plan, subscription), past.share(plan)
     return [
-        _charge(plan, item, "recurring", _quantity_before(subscription, item), share, past)
+        _charge(plan, item, "recurring", quantity, share, past)
         for item in _recurring_items(plan, "in_arrears")
-        if share
+        if share and (quantity := _quantity_before(subscription, item)) is not None
     ]
 
 
 def taken_back(plan: Plan, subscription: Subscription, rest: Stretch) -> list[Charge]:
     """The rest of a period that items were charged for in advance, no longer wanted."""
+    plan = with_add_ons(plan, subscription)
     return [
         _charge(plan, item, "proration", quantity_of(subscription, item), -share, rest)
         for item in _recurring_items(plan, "in_advance")
@@ -83,6 +105,7 @@ def taken_back(plan: Plan, subscription: Subscription, rest: Stretch) -> list[Ch
 
 def charged_for_rest(plan: Plan, subscription: Subscription, rest: Stretch) -> list[Charge]:
     """The rest of a period, of the items that are charged in advance."""
+    plan = with_add_ons(plan, subscription)
     return [
         _charge(plan, item, "proration", quantity_of(subscription, item), share, rest)
         for item in _recurring_items(plan, "in_advance")
@@ -96,6 +119,7 @@ def changed_quantities(
     """A line for each change of a quantity, of the difference from then on: to the period's end where that was
     charged in advance, else to where the arrears end.
     """
+    plan = with_removed_add_ons(plan, subscription)
     return [
         charge
         for change in subscription.quantity_changes
@@ -124,9 +148,9 @@ def total_quantity(usage: Usage) -> Fraction:
         case Quantity(total):
             return total
         case Groups(groups):
-            return sum((group.quantity for group in groups), Fraction(0))
+            return as_fraction(sum_of([group.quantity for group in groups]))
         case Events(events):
-            return sum((event.quantity or Fraction(0) for event in events), Fraction(0))
+            return as_fraction(sum_of([event.quantity or ZERO for event in events]))
         case _:
             assert_never(usage)
 
@@ -155,6 +179,7 @@ def _charge(
         plan=plan.ref,
         order=order_of(plan, item),
         takes_back=share < 0,
+        basis=stretch.basis(plan, item, share, quantity),
     )
 
 
@@ -176,26 +201,56 @@ def _changed_quantity(
     part = Period(change.at, end)
     if part.start >= part.end:
         return
-    share = Stretch(part, whole, subscription.timezone, changes_plan=True).share(plan)
-    before, after = Quantity(change.before), Quantity(change.after)
-    amount = rate(item.price, after).amount - rate(item.price, before).amount
-    quantity = shown_quantity(item.price, after) - shown_quantity(item.price, before)
+    stretch = Stretch(part, whole, subscription.timezone, changes_plan=True)
+    share = stretch.share(plan)
+    before, after = _whole(item, change.before), _whole(item, change.after)
+    quantity = after.quantity - before.quantity
     if share:
         yield Charge(
             kind="proration",
             item=item.key,
-            description=f"{plan.name}: {item.key}, quantity changed",
+            description=_description_of_change(plan, item, change),
             quantity=quantity,
-            exact_amount=amount * share,
+            exact_amount=(after.amount - before.amount) * share,
             period=part,
             charged=item.charged,
             plan=plan.ref,
             order=order_of(plan, item),
             takes_back=quantity < 0,
+            basis=_basis_of_change(plan, item, change, stretch, share),
         )
 
 
-def _quantity_before(subscription: Subscription, item: Item) -> Fraction:
-    """The quantity before the changes that the next invoice prorates."""
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What a quantity shows and costs for a whole period: nothing, of what is not there."""
+
+    quantity: Fraction = Fraction(0)
+    amount: Fraction = Fraction(0)
+
+
+def _whole(item: Item, quantity: Fraction | None) -> _Whole:
+    if quantity is None:
+        return _Whole()
+    usage = Quantity(quantity)
+    return _Whole(shown_quantity(item.price, usage), rate(item.price, usage).amount)
+
+
+def _basis_of_change(
+    plan: Plan, item: Item, change: QuantityChange, stretch: Stretch, share: Fraction
+) -> OfShare:
+    if change.after is not None:
+        return stretch.basis(plan, item, share, change.after, change.before)
+    return stretch.basis(plan, item, -share, _whole(item, change.before).quantity)
+
+
+def _description_of_change(plan: Plan, item: Item, change: QuantityChange) -> str:
+    if change.before is None or change.after is None:
+        return _description(plan, item, Fraction(-1 if change.after is None else 1))
+    return f"{plan.name}: {item.key}, quantity changed"
+
+
+def _quantity_before(subscription: Subscription, item: Item) -> Fraction | None:
+    """The quantity before the changes that the next invoice prorates; None of an add-on that was not there."""
     changes = [change for change in subscription.quantity_changes if change.item == item.key]
     return changes[0].before if changes else quantity_of(subscription, item)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.account import BilledUsage, Facts, Need
+from domain.add_ons import with_removed_add_ons
 from domain.calendar import Period
 from domain.charges import (
     Charge,
@@ -15,6 +16,7 @@ from domain.charges import (
 )
 from domain.commitments import committed
 from domain.consumed import late_needs, usage_needs, used_late, used_up_to
+from domain.on_account import credited
 from domain.periods import whole_period
 from domain.plans import Plan
 from domain.subscription import Subscription
@@ -48,7 +50,7 @@ class Closed:
 def closing_needs(
     subscription: Subscription, plan: Plan, facts: Facts, until: datetime
 ) -> tuple[Need, ...]:
-    return (*usage_needs(plan, subscription, until), *late_needs(facts))
+    return (*usage_needs(plan, subscription, facts, until), *late_needs(facts))
 
 
 def close(
@@ -64,7 +66,8 @@ def close(
     # A pause keeps a period from being charged in advance, never from its arrears.
     lived = _stretch(subscription, subscription.usage_from, until, changes_plan)
     recurring = charged_in_arrears(plan, subscription, lived) if lived else []
-    arrears = tuple(sorted((*recurring, *used.charges), key=lambda charge: charge.order))
+    credits = credited(plan, subscription, facts)
+    arrears = tuple(sorted((*recurring, *used.charges, *credits), key=lambda charge: charge.order))
     paid_for = _stretch(subscription, subscription.charged_from, until, changes_plan)
     return replace(
         pending,
@@ -85,9 +88,29 @@ def waiting(subscription: Subscription, plan: Plan, facts: Facts, until: datetim
     )
 
 
+def parted_waiting(subscription: Subscription, plan: Plan) -> tuple[Subscription, Subscription]:
+    """The subscription with what an invoice within the period bills of what waits, and with the rest: a changed
+    quantity of an item in arrears waits for the arrears. So does one from the very start of what is charged for: its
+    line would look like the charge itself, which a commitment counts and a proration does not.
+    """
+    items = with_removed_add_ons(plan, subscription).items
+    in_advance = {item.key for item in items if item.charged == "in_advance"}
+    now = tuple(
+        change
+        for change in subscription.quantity_changes
+        if change.item in in_advance and change.at != subscription.charged_from
+    )
+    rest = tuple(change for change in subscription.quantity_changes if change not in now)
+    return (
+        replace(subscription, quantity_changes=now),
+        replace(subscription, quantity_changes=rest, one_off_charges=()),
+    )
+
+
 def without_waiting(subscription: Subscription) -> Subscription:
     """The subscription when what was waiting is billed."""
-    return replace(subscription, quantity_changes=(), one_off_charges=())
+    living = subscription.living_add_ons
+    return replace(subscription, quantity_changes=(), one_off_charges=(), add_ons=living)
 
 
 def _stretch(

@@ -1,15 +1,25 @@
-"""A plan's minimum commitment: what a stretch of it falls short is billed, what is beyond it may cost more."""
+"""Minimum commitments of items and of plans: what a stretch falls short is billed, what is beyond it may cost more."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from domain.account import Facts
-from domain.charges import Charge, Stretch
+from domain.basis import OfCommitment
+from domain.charges import Charge, Stretch, order_of
 from domain.invoices import Line
-from domain.plans import Plan
+from domain.periods import current_period
+from domain.plans import Item, Plan
 from domain.proration import share_of
 from domain.subscription import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was charged for an item, in the currency."""
+
+    item: str | None
+    amount: Fraction
 
 
 def committed(
@@ -19,34 +29,56 @@ def committed(
     facts: Facts,
     arrears: Iterable[Charge],
 ) -> tuple[Charge, ...]:
-    """Compare the commitment, prorated for a partial period, with the recurring and usage lines of the stretch:
-    those charged in advance of it and the `arrears` now billed; before coupons.
+    """Compare each commitment, prorated for a partial period, with the recurring and usage lines of the stretch: those
+    charged in advance of it and the `arrears` now billed; before coupons. An item's comes first, and is compared with
+    that item's lines. What it bills counts towards the plan's.
     """
-    share = stretch.share(plan)
-    if plan.minimum_commitment is None or not share:
+    if not stretch.share(plan):
         return ()
-    minimum = plan.minimum_commitment * share
-    spent = _charged_before(plan, subscription.usage_from, stretch, facts) + _sum(
-        charge.exact_amount for charge in arrears if charge.kind in ("recurring", "usage")
+    spent = list(_charged_before(plan, subscription, stretch, facts))
+    spent += (
+        Spent(charge.item, charge.exact_amount)
+        for charge in arrears
+        if charge.kind in ("recurring", "usage")
     )
-    if spent < minimum:
-        return (_charge(plan, stretch, "minimum commitment", minimum - spent),)
-    surcharge = (spent - minimum) * (plan.commitment_overage_factor - 1)
-    return (_charge(plan, stretch, "beyond the commitment", surcharge),) if surcharge else ()
+    of_items = [charge for item in plan.items for charge in _compared(plan, stretch, spent, item)]
+    spent += (Spent(charge.item, charge.exact_amount) for charge in of_items)
+    return (*of_items, *_compared(plan, stretch, spent))
+
+
+def _compared(
+    plan: Plan, stretch: Stretch, spent: Iterable[Spent], item: Item | None = None
+) -> Iterator[Charge]:
+    """The line of an item's commitment, or of the plan's: a true-up, a surcharge, or none."""
+    of = plan if item is None else item
+    if of.minimum_commitment is None:
+        return
+    share = stretch.share(plan)
+    minimum = of.minimum_commitment * share
+    total = _sum(each.amount for each in spent if item is None or each.item == item.key)
+    key = None if item is None else item.key
+    basis = OfCommitment(of.minimum_commitment, share, total, of.commitment_overage_factor, key)
+    if total < minimum:
+        yield _charge(plan, item, stretch, "minimum commitment", minimum - total, basis)
+    elif surcharge := (total - minimum) * (of.commitment_overage_factor - 1):
+        yield _charge(plan, item, stretch, "beyond the commitment", surcharge, basis)
 
 
 def _charged_before(
-    plan: Plan, used_from: datetime | None, stretch: Stretch, facts: Facts
-) -> Fraction:
-    """What was charged for the stretch in advance: as it began, and as it was used."""
-    lines = [
-        issued.line
-        for issued in facts.advance
-        if issued.line.plan == plan.ref
-        and issued.line.period is not None
-        and issued.line.period.start in (stretch.part.start, used_from)
-    ]
-    return _sum(_share_in(line, plan, stretch) for line in lines)
+    plan: Plan, subscription: Subscription, stretch: Stretch, facts: Facts
+) -> Iterator[Spent]:
+    """What was charged for the stretch in advance: as it began, as it was used, and for add-ons by a plan before it. A
+    line that ends with another period than the current one was charged, or taken back, for that one.
+    """
+    starts = (stretch.part.start, subscription.usage_from)
+    end = current_period(subscription).end
+    add_ons = {add_on.key for add_on in subscription.add_ons}
+    for line in (issued.line for issued in facts.advance):
+        if line.period is None or line.period.end != end:
+            continue
+        is_of_plan = line.plan == plan.ref and line.period.start in starts
+        if is_of_plan or (line.item in add_ons and line.period.start < stretch.part.start):
+            yield Spent(line.item, _share_in(line, plan, stretch))
 
 
 def _share_in(line: Line, plan: Plan, stretch: Stretch) -> Fraction:
@@ -58,15 +90,25 @@ def _share_in(line: Line, plan: Plan, stretch: Stretch) -> Fraction:
     return line.exact_amount * share_of(stretch.part, line.period, plan.proration, stretch.timezone)
 
 
-def _charge(plan: Plan, stretch: Stretch, description: str, amount: Fraction) -> Charge:
+def _charge(
+    plan: Plan,
+    item: Item | None,
+    stretch: Stretch,
+    reason: str,
+    amount: Fraction,
+    basis: OfCommitment,
+) -> Charge:
+    what = reason if item is None else f"{item.key}, {reason}"
     return Charge(
         kind="commitment",
-        item=None,
-        description=f"{plan.name}: {description}",
+        item=None if item is None else item.key,
+        description=f"{plan.name}: {what}",
         quantity=Fraction(1),
         exact_amount=amount,
         period=stretch.part,
         plan=plan.ref,
+        order=len(plan.items) if item is None else order_of(plan, item),
+        basis=basis,
     )
 
 

@@ -1,43 +1,70 @@
 """Exact numbers, in and out.
 
-Amounts and quantities are `Fraction` from the first character to the last: a `Decimal` rounds silently at
-its context's digits, and a third of a price has no last digit. Text comes in and goes out at the edges.
+Amounts and quantities are `Fraction`: a `Decimal` rounds silently at its context's digits, and a third of a price
+has no last digit. Only prices and what they are applied to may be decimals, by the rules of `domain.exact`. Text
+comes in and goes out at the edges.
 """
 
 import re
+from decimal import (
+    ROUND_DOWN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+)
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, assert_never
 
+Exact = Decimal | Fraction
 RoundingMode = Literal["up", "down", "half_up"]
 
-_DECIMAL = re.compile(r"(-?[0-9]{1,38})(?:\.([0-9]{1,38}))?", re.ASCII)
+# Numbers that users write have 76 digits at most, and four of them at most are multiplied with one another.
+EXACTLY = Context(prec=1_000, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow, Rounded])
+
+_MOST_DIGITS = 38
+_NO_DECIMAL = "must be a decimal like 12.5, with at most 38 digits before and after the point"
+_is_decimal = re.compile(r"-?[0-9]{1,38}(?:\.[0-9]{1,38})?", re.ASCII).fullmatch
+_POWERS = tuple(10**digits for digits in range(_MOST_DIGITS + 1))
 _ENDLESS_DIGITS = 30
+_ROUNDINGS = {"up": ROUND_UP, "down": ROUND_DOWN, "half_up": ROUND_HALF_UP}
 _NUMBERS_REMEMBERED = 16_384  # prices and events repeat a few again and again
 
 
 @lru_cache(_NUMBERS_REMEMBERED)
 def read_decimal(text: str) -> Fraction:
     """Read `-?digits[.digits]`, at most 38 digits on each side; raise ValueError for all else."""
-    match = _DECIMAL.fullmatch(text)
-    if match is None:
-        raise ValueError(
-            "must be a decimal like 12.5, with at most 38 digits before and after the point"
-        )
-    whole, decimals = match.groups()
-    if decimals is None:
+    if not _is_decimal(text):
+        raise ValueError(_NO_DECIMAL)
+    whole, _, decimals = text.partition(".")
+    if not decimals:
         return Fraction(int(whole))
-    return Fraction(int(whole + decimals), 10 ** len(decimals))
+    return Fraction(int(whole + decimals), _POWERS[len(decimals)])
 
 
-def plain(value: Fraction, endless_digits: int = _ENDLESS_DIGITS) -> str:
+def read_exact(text: str) -> Decimal:
+    """Read as `read_decimal` does."""
+    if not _is_decimal(text):
+        raise ValueError(_NO_DECIMAL)
+    return Decimal(text)
+
+
+def plain(value: Exact, endless_digits: int = _ENDLESS_DIGITS) -> str:
     """Write in plain notation without trailing zeros: exactly where the decimals end, otherwise with
     `endless_digits` decimals, half up. Never `-0`.
     """
-    numerator, denominator = value.numerator, value.denominator
+    if type(value) is Decimal:
+        return _plain_decimal(value)
+    numerator, denominator = value.as_integer_ratio()
     if denominator == 1:
         return str(numerator)
-    digits = _decimals_of(denominator)
+    digits = decimals_of(denominator)
     if digits is not None:
         return point(numerator * 10**digits // denominator, digits)
     return (
@@ -45,7 +72,16 @@ def plain(value: Fraction, endless_digits: int = _ENDLESS_DIGITS) -> str:
     )
 
 
-def fixed(value: Fraction, digits: int) -> str:
+def _plain_decimal(value: Decimal) -> str:
+    text = str(value)
+    if "E" in text:  # only then is it not in plain notation already
+        text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def fixed(value: Exact, digits: int) -> str:
     """Write with exactly `digits` decimals, half up. Never `-0`."""
     return point(scaled(value, digits), digits)
 
@@ -58,11 +94,15 @@ def point(units: int, digits: int) -> str:
     return f"{text[:-digits]}.{text[-digits:]}"
 
 
-def scaled(value: Fraction, digits: int, mode: RoundingMode = "half_up") -> int:
+def scaled(value: Exact, digits: int, mode: RoundingMode = "half_up") -> int:
     """`value` in units of which `10 ** digits` are one, rounded to whole ones (negative digits: tens,
     hundreds); `up` and `down` are away from and towards zero.
     """
-    numerator, denominator = abs(value.numerator), value.denominator
+    if type(value) is Decimal:
+        in_units = value.scaleb(digits, EXACTLY)
+        return int(in_units.to_integral_value(_ROUNDINGS[mode], EXACTLY))
+    signed, denominator = value.as_integer_ratio()
+    numerator = abs(signed)
     if digits >= 0:
         numerator *= 10**digits
     else:
@@ -76,7 +116,7 @@ def scaled(value: Fraction, digits: int, mode: RoundingMode = "half_up") -> int:
             units = (2 * numerator + denominator) // (2 * denominator)
         case _:
             assert_never(mode)
-    return units if value.numerator >= 0 else -units
+    return units if signed >= 0 else -units
 
 
 def round_to(value: Fraction, scale: int, mode: RoundingMode) -> Fraction:
@@ -86,7 +126,7 @@ def round_to(value: Fraction, scale: int, mode: RoundingMode) -> Fraction:
 
 
 @lru_cache(_NUMBERS_REMEMBERED)
-def _decimals_of(denominator: int) -> int | None:
+def decimals_of(denominator: int) -> int | None:
     """How many decimals a fraction in lowest terms has, or None if they never end."""
     twos = (denominator & -denominator).bit_length() - 1
     rest, fives = denominator >> twos, 0

@@ -13,11 +13,14 @@ from domain.money import Money, least, settle, share, total
 
 @dataclass(frozen=True, slots=True)
 class Discounted:
-    """Lines with their shares of what the coupons took off, and the coupons as they are after this invoice."""
+    """Lines with their shares of what the coupons took off, and the coupons as they are after this invoice. `shares`
+    are each line's part of each amount that was `applied`.
+    """
 
     lines: tuple[Line, ...]
     applied: tuple[AppliedDiscount, ...]
     coupons: tuple[Redemption, ...]
+    shares: tuple[tuple[Money, ...], ...] = ()
 
 
 def discount(
@@ -25,27 +28,32 @@ def discount(
     coupons: Sequence[Redemption],
     currency: str,
     billing_period: datetime,
+    at: datetime,
 ) -> Discounted:
     """Apply coupons: those limited to items first, then to plans, then general ones; the oldest first. Each takes
     off what earlier ones left, rounded once, at most the lines it is for; the rest lapses.
 
-    `billing_period` is the start of the period in which the invoice is issued.
+    `billing_period` is the start of the period in which the invoice is issued, `at` when that is (or was due).
     """
     applied: list[AppliedDiscount] = []
+    shares: list[tuple[Money, ...]] = []
     reducing: set[int] = set()
     for index in _in_order(coupons):
         coupon = coupons[index].coupon
         off = _taken_off(lines, coupon, currency)
-        if not _is_usable(coupons[index], billing_period, off):
+        if _has_expired(coupon, at) or not _is_usable(coupons[index], billing_period, off):
             continue
-        lines = _less(lines, coupon, off)
+        parts = _shares(lines, coupon, off)
+        lines = _less(lines, parts)
+        shares.append(parts)
         applied.append(AppliedDiscount(coupon.key, off))
-        reducing.add(index)
+        if any(part.minor for part, line in zip(parts, lines, strict=True) if _counts(line)):
+            reducing.add(index)
     used = tuple(
         _used(redemption, billing_period, index in reducing)
         for index, redemption in enumerate(coupons)
     )
-    return Discounted(lines, tuple(applied), used)
+    return Discounted(lines, tuple(applied), used, tuple(shares))
 
 
 def _in_order(coupons: Sequence[Redemption]) -> list[int]:
@@ -67,6 +75,10 @@ def _taken_off(lines: Sequence[Line], coupon: Coupon, currency: str) -> Money:
     if coupon.amount_off is None or left.minor <= 0:
         return nothing
     return least(settle(coupon.amount_off, currency), left)
+
+
+def _has_expired(coupon: Coupon, at: datetime) -> bool:
+    return coupon.expires_at is not None and at >= coupon.expires_at
 
 
 def _is_usable(redemption: Redemption, billing_period: datetime, off: Money) -> bool:
@@ -97,9 +109,12 @@ def _used(redemption: Redemption, billing_period: datetime, reduced: bool) -> Re
             assert_never(redemption.coupon.duration)
 
 
-def _less(lines: tuple[Line, ...], coupon: Coupon, off: Money) -> tuple[Line, ...]:
+def _shares(lines: Sequence[Line], coupon: Coupon, off: Money) -> tuple[Money, ...]:
     weights = [_left(line).exact if _is_for(coupon, line) else Fraction(0) for line in lines]
-    shares = share(off, weights)
+    return share(off, weights)
+
+
+def _less(lines: Sequence[Line], shares: Sequence[Money]) -> tuple[Line, ...]:
     return tuple(
         replace(line, discount=line.discount + part)
         for line, part in zip(lines, shares, strict=True)
@@ -110,6 +125,14 @@ def _left(line: Line) -> Money:
     return line.amount - line.discount
 
 
+def _counts(line: Line) -> bool:
+    """What is on account is charged again with its period: a coupon is not used up by it."""
+    return line.charged != "on_account"
+
+
 def _is_for(coupon: Coupon, line: Line) -> bool:
+    """A fixed amount waits for the period's invoice, which has all usage of the period to take it off."""
+    if coupon.amount_off is not None and line.charged == "on_account":
+        return False
     in_plan = not coupon.plans or (line.plan is not None and line.plan.key in coupon.plans)
     return in_plan and (not coupon.items or line.item in coupon.items)

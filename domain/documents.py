@@ -4,13 +4,14 @@ Money is written with its currency's decimals, quantities plainly, times in RFC 
 grants are shown by the keys their users gave them, which the caller knows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from fractions import Fraction
 
+from domain.allowances import Checked
 from domain.calendar import Period
 from domain.credits import GrantBalance
 from domain.decimals import plain
-from domain.entitlements import Checked
 from domain.errors import Conflict, Declined, Forbidden, Invalid, NotFound, Rejected
 from domain.invoices import CreditNote, Invoice, Line
 from domain.ledger import Movement
@@ -84,6 +85,7 @@ def line_document(line: Line) -> Document:
         "credits": str(line.credits),
         "tax": str(line.tax),
         "plan": None if line.plan is None else line.plan.key,
+        "credits_invoice": line.credits_invoice,
     }
 
 
@@ -123,8 +125,10 @@ def in_order(payments: Iterable[Payment]) -> list[Payment]:
 
 
 def ledger_document(at: datetime, movement: Movement, grant: str, amount: Money) -> Document:
-    """A movement of a grant's credit; the type says which way, the amount how much."""
-    moved = amount if amount.minor >= 0 else -amount
+    """A movement of a grant's credit; the type says which way, the amount how much. A transfer tells both sides of it:
+    what a grant has given to another is below zero. `amount` is what the grant has more by it.
+    """
+    moved = -amount if amount.minor < 0 and movement != "transfer" else amount
     return {"at": written(at), "type": movement, "grant": grant, "amount": str(moved)}
 
 
@@ -137,6 +141,27 @@ def check_document(at: datetime, customer: str, feature: str, checked: Checked) 
         "used": None if checked.used is None else plain(checked.used),
         "limit": None if checked.limit is None else plain(checked.limit),
     }
+
+
+def answer_document(checked: Checked) -> Document:
+    """The answer to a check, as it is told to whoever asks and to those who keep it. What a soft limit tells, and a static
+    value, are there where there is such a thing.
+    """
+    document: Document = {
+        "allowed": checked.allowed,
+        "limit": _quantity(checked.limit),
+        "used": _quantity(checked.used),
+        "remaining": _quantity(checked.remaining),
+        "resets_at": None if checked.resets_at is None else written(checked.resets_at),
+        "reason": checked.reason,
+    }
+    if checked.soft_limit is not None:
+        document["soft_limit"] = plain(checked.soft_limit)
+        document["soft_limit_reached"] = checked.soft_limit_reached
+    if checked.value is not None:
+        value = checked.value
+        document["value"] = list(value) if isinstance(value, tuple) else value
+    return document
 
 
 def balance_document(
@@ -167,6 +192,29 @@ def balance_document(
         "credit_notes": str(notes),
         "grants": {key: str(remaining) for key, remaining in by_key.items()},
     }
+
+
+def in_unit(balance: GrantBalance) -> Document:
+    """A grant in the unit that it was given in; nulls for one in its currency alone."""
+    unit = balance.grant.unit
+    if unit is None:
+        return dict.fromkeys(("unit", "unit_rate", "unit_amount", "unit_remaining"))
+    return {
+        "unit": unit.key,
+        "unit_rate": plain(unit.rate),
+        "unit_amount": plain(unit.of(balance.grant.amount), ENDLESS_DIGITS),
+        "unit_remaining": plain(unit.of(balance.remaining), ENDLESS_DIGITS),
+    }
+
+
+def units_left(at: datetime, currency: str, grants: Iterable[GrantBalance]) -> Mapping[str, str]:
+    """What grants of a currency are worth at an instant in each custom unit, added up exactly."""
+    left: dict[str, Fraction] = {}
+    for balance in grants:
+        unit = balance.grant.unit
+        if unit is not None and unit.currency == currency:
+            left[unit.key] = left.get(unit.key, Fraction(0)) + unit.of(balance.at(at))
+    return {unit: plain(amount, ENDLESS_DIGITS) for unit, amount in left.items()}
 
 
 def subscription_document(subscription: Subscription, customer: str) -> Document:
@@ -211,6 +259,10 @@ def notifications(
 
 def _told(at: object, type: str, **of: object) -> Document:
     return {"at": at, "type": type, **of}
+
+
+def _quantity(quantity: Fraction | None) -> str | None:
+    return None if quantity is None else plain(quantity)
 
 
 def _period(period: Period) -> list[str]:

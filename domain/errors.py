@@ -6,7 +6,10 @@ BillingError
 │   ├── NotFound        ...of a thing that does not exist                 -> 404
 │   ├── Conflict        ...that clashes with the present state            -> 409
 │   ├── Forbidden       ...without the right to it                        -> 403
-│   └── Declined        ...and the payment provider said no               -> 402
+│   ├── Declined        ...and the payment provider said no               -> 402
+│   └── Insufficient    ...for more than there is: it says how much that is
+│       ├── InsufficientCredit  ...of credit                              -> 402
+│       └── LimitReached        ...of a limit                             -> 409
 ├── Unavailable         something we depend on did not answer             -> 503, retried
 └── Corrupt             our own books are wrong: stop and call someone    -> 500, never retried
     └── UnbalancedTransaction
@@ -68,6 +71,22 @@ class Forbidden(Rejected):
 
 class Declined(Rejected):
     code = "declined"
+
+
+class Insufficient(Rejected):
+    """`available` is what there is, as it is told."""
+
+    def __init__(self, message: str, available: str) -> None:
+        self.available = available
+        super().__init__(message)
+
+
+class InsufficientCredit(Insufficient):
+    code = "insufficient_credit"
+
+
+class LimitReached(Insufficient):
+    code = "limit_reached"
 
 
 class Unavailable(BillingError):

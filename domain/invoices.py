@@ -12,6 +12,7 @@ from domain.plans import PlanRef
 LineKind = Literal[
     "recurring", "usage", "proration", "commitment", "late_usage", "one_off", "top_up"
 ]
+LineCharged = Literal["in_advance", "in_arrears", "on_account"]
 InvoiceStatus = Literal["draft", "open", "paid", "past_due", "uncollectible", "void"]
 
 
@@ -19,7 +20,8 @@ InvoiceStatus = Literal["draft", "open", "paid", "past_due", "uncollectible", "v
 class Line:
     """One charge. `exact_amount` is in the currency, unrounded; `amount` its share of the settled subtotal;
     `discount`, `credits` (promotional) and `tax` its shares of the invoice's; `inclusive_tax` is the part of `tax`
-    that `amount` already holds.
+    that `amount` already holds. What is charged `on_account` is usage in arrears, invoiced before its period is over, and
+    what takes that back: it tells the number of the invoice that it credits.
     """
 
     kind: LineKind
@@ -33,8 +35,9 @@ class Line:
     credits: Money
     tax: Money
     inclusive_tax: Money
-    charged: Literal["in_advance", "in_arrears"] = "in_arrears"
+    charged: LineCharged = "in_arrears"
     plan: PlanRef | None = None
+    credits_invoice: str | None = None
 
     @property
     def net(self) -> Money:

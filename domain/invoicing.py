@@ -3,51 +3,56 @@ balance, prepaid credits; what remains is due.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 
 from domain import ledger
-from domain.account import CreditNoteBalance
-from domain.burning import burn_promotional, pay_with_balances
+from domain.account import Bill
+from domain.bounds import TOO_LARGE, is_too_large
+from domain.burning import Promoted, burn_promotional, pay_with_balances
 from domain.charges import Charge
-from domain.credits import GrantBalance
-from domain.customers import Customer, Redemption
-from domain.discounts import discount
+from domain.customers import Redemption
+from domain.discounts import Discounted, discount
+from domain.errors import Invalid
 from domain.invoices import (
     AppliedCredit,
-    AppliedDiscount,
-    AppliedTax,
     CreditNote,
     Invoice,
     Line,
 )
 from domain.ledger import Transaction
 from domain.money import Money, apportion, greatest, total
-from domain.taxes import tax
+from domain.taxes import Taxed, tax
+
+__all__ = [
+    "Bill",
+    "Issued",
+    "Worked",
+    "billable",
+    "issue",
+    "settled",
+    "settled_together",
+    "work_out",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
-    """What an invoice is made from. `billing_period` is the start of the period in which it is issued; grants and
-    credit notes are in its currency.
+class Worked:
+    """A bill worked out, stage by stage: the lines as settled, and what coupons, promotional credits, taxes and
+    balances made of them.
     """
 
-    name: str
-    subscription: str | None
-    customer: Customer
-    currency: str
-    at: datetime
-    billing_period: datetime
-    charges: Sequence[Charge]
-    coupons: tuple[Redemption, ...] = ()
-    grants: Sequence[GrantBalance] = ()
-    credit_notes: Sequence[CreditNoteBalance] = ()
+    lines: tuple[Line, ...]
+    discounted: Discounted
+    promoted: Promoted
+    taxed: Taxed
+    paid: tuple[AppliedCredit, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
     """An invoice, with what it brings: the coupons as used, a balance of a negative total, the postings."""
 
+    bill: Bill = field(compare=False)
     invoice: Invoice
     coupons: tuple[Redemption, ...]
     credit_notes: tuple[CreditNote, ...]
@@ -56,37 +61,64 @@ class Issued:
 
 def issue(bill: Bill) -> Issued | None:
     """Issue an invoice; None where there is nothing to bill."""
-    lines = settled(bill.charges, bill.currency)
-    if not lines:
+    worked = work_out(bill)
+    if not worked.lines:
         return None
-    currency = bill.currency
-    discounted = discount(lines, bill.coupons, currency, bill.billing_period)
-    promoted = burn_promotional(discounted.lines, bill.grants, bill.at, currency)
-    taxed = tax(promoted.lines, bill.customer.tax_rates, currency)
-    paid = pay_with_balances(taxed.lines, bill.credit_notes, bill.grants, bill.at, currency)
-    credits = (*promoted.applied, *paid)
-    invoice = _invoice(bill, taxed.lines, taxed.applied, discounted.applied, credits)
+    invoice = _invoice(bill, worked)
     notes = _owed_back(invoice)
     postings = ledger.invoice_issued(invoice)
     for note in notes:
         postings += ledger.credit_note_issued(note, of_invoice=True)
-    return Issued(invoice, discounted.coupons, notes, postings)
+    return Issued(bill, invoice, worked.discounted.coupons, notes, postings)
+
+
+def work_out(bill: Bill) -> Worked:
+    """Go through the order of the contract, from charges to what is due."""
+    currency = bill.currency
+    lines = settled(bill.charges, currency)
+    due = bill.was_due or bill.at
+    discounted = discount(lines, bill.coupons, currency, bill.billing_period, due)
+    promoted = burn_promotional(discounted.lines, bill.grants, bill.at, currency, bill.was_due)
+    taxed = tax(promoted.lines, bill.customer.tax_rates, currency)
+    paid = pay_with_balances(
+        taxed.lines, bill.credit_notes, bill.grants, bill.at, currency, bill.was_due
+    )
+    return Worked(lines, discounted, promoted, taxed, paid)
 
 
 def settled(charges: Sequence[Charge], currency: str) -> tuple[Line, ...]:
-    """Lines that add up to the exact sum rounded once; a charge of no quantity and no amount is none."""
-    kept = [charge for charge in charges if charge.quantity or charge.exact_amount]
-    amounts = apportion([charge.exact_amount for charge in kept], currency)
-    return tuple(_line(charge, amount) for charge, amount in zip(kept, amounts, strict=True))
+    """Lines that add up to the exact sum rounded once; a charge of no quantity and no amount is none. Raises
+    Invalid for one that the books cannot hold.
+    """
+    kept = billable(charges)
+    for charge in kept:
+        if is_too_large(charge.exact_amount):
+            raise Invalid.at(charge.description, TOO_LARGE)
+    amounts: dict[int, Money] = {}
+    for places in settled_together(kept):
+        parts = apportion([kept[place].exact_amount for place in places], currency)
+        amounts |= zip(places, parts, strict=True)
+    return tuple(_line(charge, amounts[place]) for place, charge in enumerate(kept))
 
 
-def _invoice(
-    bill: Bill,
-    lines: tuple[Line, ...],
-    taxes: tuple[AppliedTax, ...],
-    discounts: tuple[AppliedDiscount, ...],
-    credits: tuple[AppliedCredit, ...],
-) -> Invoice:
+def settled_together(charges: Sequence[Charge]) -> list[list[int]]:
+    """The places of charges that are rounded as one sum: what is on account apart from the rest, so that nothing is won
+    or lost by it in the end.
+    """
+    groups: dict[bool, list[int]] = {}
+    for place, charge in enumerate(charges):
+        groups.setdefault(charge.charged == "on_account", []).append(place)
+    return list(groups.values())
+
+
+def billable(charges: Sequence[Charge]) -> list[Charge]:
+    """Those of which a line is made: of the others there is nothing to say."""
+    return [charge for charge in charges if charge.quantity or charge.exact_amount]
+
+
+def _invoice(bill: Bill, worked: Worked) -> Invoice:
+    lines, credits = worked.taxed.lines, (*worked.promoted.applied, *worked.paid)
+
     def paid_by(source: str) -> Money:
         return total([c.amount for c in credits if c.source == source], bill.currency)
 
@@ -110,8 +142,8 @@ def _invoice(
         credit_notes_applied=notes,
         prepaid=prepaid,
         amount_due=due,
-        taxes=taxes,
-        discounts=discounts,
+        taxes=worked.taxed.applied,
+        discounts=worked.discounted.applied,
         credits=credits,
         amount_paid=Money(0, bill.currency),
     )
@@ -155,4 +187,5 @@ def _line(charge: Charge, amount: Money) -> Line:
         inclusive_tax=nothing,
         charged=charge.charged,
         plan=charge.plan,
+        credits_invoice=charge.credits_invoice,
     )

@@ -1,16 +1,23 @@
 """Double entry: every transaction sums to zero in one currency, and none is ever edited."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from domain.credits import CreditKind, Grant
+from domain.credits import CreditKind, Grant, GrantBalance
 from domain.errors import UnbalancedTransaction
 from domain.invoices import CreditNote, Invoice
 from domain.money import Money, total
 
-Movement = Literal["invoice", "payment", "grant", "burn", "expire", "refund", "void", "credit_note"]
+Movement = Literal[
+    "invoice", "payment", "grant", "burn", "transfer", "expire", "refund", "void", "credit_note"
+]
+
+_REFUND: Movement = "refund"
+_CREDIT_NOTE: Movement = "credit_note"
+
+_OF_INVOICES = ("burn:", "give_back:")
 
 CASH = "cash"
 REVENUE = "revenue"
@@ -96,6 +103,26 @@ def invoice_voided(invoice: Invoice, at: datetime) -> tuple[Transaction, ...]:
     return _transactions(f"void:{invoice.name}", "invoice", at, reversed_)
 
 
+def invoice_taken_back(
+    invoice: Invoice, at: datetime, lapsed: Collection[str] = ()
+) -> tuple[Transaction, ...]:
+    """Void an invoice for which nothing was delivered: what credits have paid of it goes back to them, but to the grants
+    that have `lapsed` meanwhile.
+    """
+    return (*invoice_voided(invoice, at), *_given_back(invoice, at, lapsed))
+
+
+def _given_back(invoice: Invoice, at: datetime, lapsed: Collection[str]) -> Iterator[Transaction]:
+    owed = receivable(invoice.customer)
+    for credit in invoice.credits:
+        name, movement, to = f"give_back:{invoice.name}:{credit.id}", _REFUND, credits_of(credit.id)
+        if credit.source == "credit_note":
+            movement, to = _CREDIT_NOTE, credit_note_balance(invoice.customer)
+        elif credit.id in lapsed:
+            to = _where(credit.source, BREAKAGE)
+        yield from _moved(name, movement, at, owed, to, credit.amount)
+
+
 def paid(name: str, customer: str, amount: Money, at: datetime) -> tuple[Transaction, ...]:
     """The provider has been paid for an invoice. `name` is the attempt's, `payment:{invoice}:{attempt}`."""
     return _moved(name, "payment", at, CASH, receivable(customer), amount)
@@ -135,6 +162,31 @@ def voided(grant: Grant, remaining: Money, at: datetime) -> tuple[Transaction, .
     return _ended("void", grant, remaining, at, DEPOSITS)
 
 
+def invoice_of(transaction: str, grant: str) -> str | None:
+    """The name of the invoice of which a movement has paid, or given back what it paid; None of another movement."""
+    for kind in _OF_INVOICES:
+        if transaction.startswith(kind):
+            return transaction.removeprefix(kind).removesuffix(f":{grant}")
+    return None
+
+
+def name_of_void(grant: Grant) -> str:
+    """Of the transaction by which all that is left of it is taken back."""
+    return f"void:{grant.id}"
+
+
+def taken_back(grant: Grant, amount: Money, at: datetime, step: str) -> tuple[Transaction, ...]:
+    """Some of what is left of a grant goes where it came from, by a step that has a name of its own."""
+    account = _where(grant.kind, DEPOSITS)
+    return _moved(f"void:{grant.id}:{step}", "void", at, credits_of(grant.id), account, amount)
+
+
+def transferred(old: Grant, new: Grant, amount: Money, at: datetime) -> tuple[Transaction, ...]:
+    """What is left of a grant, or some of it, is another's from now on."""
+    name = f"transfer:{old.id}:{new.id}"
+    return _moved(name, "transfer", at, credits_of(old.id), credits_of(new.id), amount)
+
+
 def _ended(
     movement: Literal["expire", "void"], grant: Grant, remaining: Money, at: datetime, to: str
 ) -> tuple[Transaction, ...]:
@@ -160,6 +212,20 @@ def _transactions(
     """One transaction, or none where nothing moves."""
     moving = tuple(posting for posting in postings if posting.amount.minor)
     return (Transaction(name, movement, at, moving),) if moving else ()
+
+
+def left_after(
+    balances: Iterable[GrantBalance], transactions: Iterable[Transaction]
+) -> tuple[GrantBalance, ...]:
+    """What transactions leave of grants: those with anything left."""
+    left = {balance.grant.id: balance for balance in balances}
+    for transaction in transactions:
+        for posting in transaction.postings:
+            kind, _, grant = posting.account.partition(":")
+            if kind == "credits" and grant in left:
+                before = left[grant]
+                left[grant] = replace(before, remaining=before.remaining - posting.amount)
+    return tuple(balance for balance in left.values() if balance.remaining.minor)
 
 
 def balance(transactions: Sequence[Transaction], account: str, currency: str) -> Money:

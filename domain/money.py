@@ -1,7 +1,7 @@
 """Money: exact while we compute, whole minor units once we settle.
 
-Exact amounts are `Fraction` in units of the currency (`Fraction("0.002")` dollars). `settle` is the only
-place where an amount is rounded, and `apportion` the only one where a settled total is shared out.
+Exact amounts are `Fraction` in units of the currency (`Fraction("0.002")` dollars). `settle` and `settle_within` are the
+only places where an amount is rounded, and `apportion` the only one where a settled total is shared out.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from math import floor
 from typing import Self
 
 from domain.currencies import MINOR_DIGITS
-from domain.decimals import point, read_decimal, scaled
+from domain.decimals import Exact, point, read_decimal, scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,14 @@ class Money:
             raise ValueError(f"{other.currency} and {self.currency} do not add up")
 
 
-def settle(exact: Fraction, currency: str) -> Money:
+def settle(exact: Exact, currency: str) -> Money:
     """Round an exact amount to what can be charged, half up (away from zero)."""
     return Money(scaled(exact, MINOR_DIGITS[currency]), currency)
+
+
+def settle_within(exact: Exact, currency: str) -> Money:
+    """The whole minor units of an exact amount, towards zero: never more than it."""
+    return Money(scaled(exact, MINOR_DIGITS[currency], "down"), currency)
 
 
 def apportion(parts: Sequence[Fraction], currency: str) -> tuple[Money, ...]:

@@ -1,5 +1,6 @@
 """How a subscription moves through its periods: into its trial, its first period, the next one, and out."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -7,9 +8,8 @@ from domain.calendar import Cycle, Period, add_interval
 from domain.charges import Stretch
 from domain.credits import Grant
 from domain.errors import Corrupt
-from domain.money import settle
-from domain.plans import Plan, PlanCredit
-from domain.subscription import GrantTimer, Subscription
+from domain.plans import Plan
+from domain.subscription import GrantTimer, OpenedWindow, Subscription
 
 
 def current_period(subscription: Subscription) -> Period:
@@ -32,38 +32,49 @@ def rest_of_period(subscription: Subscription, at: datetime, changes_plan: bool)
     return Stretch(rest, whole_period(subscription), subscription.timezone, changes_plan)
 
 
-def in_trial(subscription: Subscription, plan: Plan) -> Subscription:
-    assert plan.trial is not None
-    end = add_interval(subscription.started_at, plan.trial, subscription.timezone)
-    return replace(subscription, status="trialing", trial_end=end)
+def entered_trial(subscription: Subscription, plan: Plan) -> Subscription | None:
+    """In the trial that was asked for, or the plan's; None where there is none."""
+    start, end = subscription.started_at, subscription.trial_end
+    if end is None:
+        if plan.trial is None:
+            return None
+        end = add_interval(start, plan.trial, subscription.timezone)
+    return replace(subscription, status="trialing", trial_end=end) if end > start else None
 
 
 def in_first_period(subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
     """In the first period of a plan, which starts a cycle of its own."""
     cycle = Cycle(start, plan.interval, plan.anchor, subscription.timezone)
-    entered = replace(subscription, cycle=cycle, period=cycle.period(0), period_index=0)
-    return _entered(entered, start)
+    return _entered(subscription, cycle, 0, start)
+
+
+def in_rest_of_period(subscription: Subscription) -> Subscription:
+    """In what is left of the period that it was handed with its cycle."""
+    return _entered(
+        subscription, subscription.cycle, subscription.period_index, subscription.started_at
+    )
 
 
 def in_next_period(subscription: Subscription, plan: Plan) -> Subscription:
-    """In the period after the current one: of the same cycle, unless the plan's interval is another."""
+    """In the period after the current one: of the same cycle, unless the plan's interval is another or it was reset."""
     start, cycle = current_period(subscription).end, subscription.cycle
-    if plan.interval != cycle.interval:
+    if plan.interval != cycle.interval or subscription.resets_anchor:
         return in_first_period(subscription, plan, start)
-    index = subscription.period_index + 1
-    entered = replace(subscription, period=cycle.period(index), period_index=index)
-    return _entered(entered, start)
+    return _entered(subscription, cycle, subscription.period_index + 1, start)
 
 
 def on_plan(subscription: Subscription, plan: Plan) -> Subscription:
-    """On another plan, with the quantities of the items that both have."""
+    """On another plan, with its add-ons, the quantities of the items that both have and those asked for with it."""
     items = {item.key for item in plan.items if item.kind == "recurring"}
+    items |= {add_on.key for add_on in subscription.add_ons}
+    quantities = {**subscription.quantities, **subscription.next_quantities}
     return replace(
         subscription,
         plan=plan.ref,
         next_plan=None,
         invoice_grace=plan.invoice_grace,
-        quantities={k: q for k, q in subscription.quantities.items() if k in items},
+        next_quantities={},
+        quantities={key: quantity for key, quantity in quantities.items() if key in items},
     )
 
 
@@ -78,61 +89,61 @@ def ended(subscription: Subscription, at: datetime) -> Subscription:
         quantity_changes=(),
         one_off_charges=(),
         next_plan=None,
+        next_quantities={},
+        resets_anchor=False,
+        schedule=(),
         pauses=(),
         paused_at=None,
+        paused_for=None,
+        awaits_payment=None,
+        past_due=(),
     )
 
 
-def plan_credits(
-    subscription: Subscription, plan: Plan, at: datetime, invoice: str, is_first: bool
-) -> list[Grant]:
-    """What the plan grants at the start of the current period, named after the invoice that charges it."""
-    step = invoice.removeprefix("invoice:")
-    return [
-        _plan_credit(subscription, plan, credit, at, f"credit:{step}:{credit.key}")
-        for credit in plan.credits
-        if credit.every_period or is_first
-    ]
+def in_new_window(
+    subscription: Subscription, plan: Plan, at: datetime, invoice: str
+) -> Subscription:
+    """A window of usage has begun, by the step that has this invoice name. Where the plan charges usage as it arrives,
+    what has come for the window already is charged next; in a pause, when it is over.
+    """
+    if subscription.status != "active" or plan.occasions <= {"period"}:
+        return subscription
+    return replace(subscription, opened=OpenedWindow(at, invoice))
 
 
-def watching(subscription: Subscription, grants: list[Grant]) -> Subscription:
-    """With timers for what expires."""
+def watching(subscription: Subscription, plan: Plan, grants: Sequence[Grant]) -> Subscription:
+    """With timers for what expires of a plan's grants."""
+    if not grants:
+        return subscription
+    carried = {credit.key for credit in plan.credits if credit.rollover is not None}
     timers = tuple(
-        GrantTimer(grant.id, grant.expires_at) for grant in grants if grant.expires_at is not None
+        GrantTimer(grant.id, grant.expires_at, grant.key in carried)
+        for grant in grants
+        if grant.expires_at is not None
     )
     return replace(subscription, grants=(*subscription.grants, *timers))
 
 
-def _entered(subscription: Subscription, start: datetime) -> Subscription:
+def watching_without(subscription: Subscription, grants: Collection[str]) -> Subscription:
+    """With no timers for these, of which nothing is left to watch over."""
+    left = tuple(timer for timer in subscription.grants if timer.grant not in grants)
+    return replace(subscription, grants=left)
+
+
+def _entered(subscription: Subscription, cycle: Cycle, index: int, start: datetime) -> Subscription:
     """At the start of a period: charged for from there, unless a pause keeps it from being charged."""
     is_paused = subscription.status == "paused"
     return replace(
         subscription,
+        cycle=cycle,
+        period=cycle.period(index),
+        period_index=index,
         status="paused" if is_paused else "active",
         usage_from=start,
         charged_from=None if is_paused else start,
         quantity_changes=(),
         one_off_charges=(),
+        add_ons=subscription.living_add_ons,
         pauses=(),
-    )
-
-
-def _plan_credit(
-    subscription: Subscription, plan: Plan, credit: PlanCredit, at: datetime, id: str
-) -> Grant:
-    start = current_period(subscription).start
-    expires_at = None
-    if credit.expires_after is not None:
-        expires_at = add_interval(start, credit.expires_after, subscription.timezone)
-    return Grant(
-        id=id,
-        key=credit.key,
-        customer=subscription.customer,
-        kind="promotional",
-        amount=settle(credit.amount, plan.currency),
-        priority=credit.priority,
-        granted_at=at,
-        effective_at=start,
-        expires_at=expires_at,
-        items=credit.items,
+        resets_anchor=False,
     )

@@ -1,5 +1,6 @@
 """Proration: which share of a whole period's amount a part of it bears."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from typing import Literal, assert_never
@@ -37,6 +38,28 @@ def share_of_change(rest: Period, whole: Period, mode: Mode, timezone: str) -> F
     nothing is prorated, since what is charged for a period then stays until the next.
     """
     return Fraction(0) if mode == "none" else share_of(rest, whole, mode, timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a share was counted in; where nothing is prorated, both parts are 1 and there is no unit."""
+
+    part: Fraction
+    whole: Fraction
+    unit: Literal["second", "day"] | None
+
+
+def parts_of(part: Period, whole: Period, mode: Mode, timezone: str) -> Parts:
+    """How much of `whole` is `part`, as `share_of` counts it."""
+    if mode == "none":
+        return Parts(Fraction(1), Fraction(1), None)
+    if mode == "day" and (days := _days(whole, timezone)):
+        return Parts(Fraction(_days(part, timezone)), Fraction(days), "day")
+    return Parts(_seconds(part), _seconds(whole), "second")
+
+
+def _seconds(period: Period) -> Fraction:
+    return Fraction(period.length // _MICROSECOND, 1_000_000)
 
 
 def _elapsed(part: Period, whole: Period) -> Fraction:

@@ -2,12 +2,14 @@
 
 A parser takes a raw value and returns a domain value or raises `Invalid`, with paths relative to that value.
 `Fields` runs parsers over the members of an object, keeps going after a fault, and refuses unknown members.
+Where very much is wrong, the first faults are told.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import islice
 from typing import TypeVar, cast
 
 from domain.decimals import read_decimal
@@ -18,7 +20,10 @@ Parser = Callable[[object], T]
 
 LONGEST_KEY = 200
 LONGEST_TEXT = 2_000
+LONGEST_WHOLE_NUMBER = 1_000
 LONGEST_LIST = 1_000
+LONGEST_KEYED = 200
+MOST_FAULTS = 100  # of one list or object; nobody reads on, and neither do we
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]*", re.ASCII)
 _INSTANT = re.compile(
@@ -32,14 +37,24 @@ class InexactNumber(str):
     __slots__ = ()
 
 
+def whole_number(text: str) -> int | InexactNumber:
+    """A JSON or YAML integer. Python refuses to read one of thousands of digits; the rules refuse it with its path."""
+    return int(text) if len(text) <= LONGEST_WHOLE_NUMBER else InexactNumber(text)
+
+
 class Fields:
-    """The members of one object. Call `done` when all are read: it raises `Invalid` with all faults."""
+    """The members of one object. Call `done` when all are read: it raises `Invalid` with all faults.
+
+    One is made for every object of every document, so its methods call few others.
+    """
+
+    __slots__ = ("_faults", "_members", "_read")
 
     def __init__(self, value: object) -> None:
         if type(value) is not dict and not isinstance(value, Mapping):
             raise Invalid.at("", "must be an object")
         self._members: Mapping[object, object] = value
-        self._known: set[str] = set()
+        self._read: set[str] = set()  # the names of members that are there and known
         self._faults: list[Fault] = []
 
     def has(self, name: str) -> bool:
@@ -47,52 +62,66 @@ class Fields:
         return self._members.get(name) is not None
 
     def required(self, name: str, parse: Parser[T]) -> T:
-        if name in self._members:
-            return self._read(name, parse)
-        self._known.add(name)
-        self.refuse(name, "is required")
-        return cast(T, None)  # never used: `done` raises
-
-    def optional(self, name: str, parse: Parser[T], default: T) -> T:
-        """The member, or `default` where it is absent or null."""
-        if self._members.get(name) is not None:
-            return self._read(name, parse)
-        self._known.add(name)
-        return default
-
-    def nullable(self, name: str, parse: Parser[T]) -> T | None:
-        return self.optional(name, cast("Parser[T | None]", parse), None)
-
-    def refuse(self, path: str, message: str) -> None:
-        self._faults.append(Fault(path, message))
-
-    def done(self) -> None:
-        if not self._members.keys() <= self._known:
-            unknown = [name for name in self._members if name not in self._known]
-            self._faults.extend(Fault(str(name), "is not a known field") for name in unknown)
-        if self._faults:
-            raise Invalid(self._faults)
-
-    def _read(self, name: str, parse: Parser[T]) -> T:
-        self._known.add(name)
+        if name not in self._members:
+            self.refuse(name, "is required")
+            return cast(T, None)  # never used: `done` raises
+        self._read.add(name)
         try:
             return parse(self._members[name])
         except Invalid as invalid:
             self._faults.extend(invalid.beneath(name))
             return cast(T, None)  # never used: `done` raises
 
+    def optional(self, name: str, parse: Parser[T], default: T) -> T:
+        """The member, or `default` where it is absent or null."""
+        value = self._members.get(name)
+        if value is None:
+            if name in self._members:
+                self._read.add(name)
+            return default
+        self._read.add(name)
+        try:
+            return parse(value)
+        except Invalid as invalid:
+            self._faults.extend(invalid.beneath(name))
+            return cast(T, None)  # never used: `done` raises
+
+    def nullable(self, name: str, parse: Parser[T]) -> T | None:
+        value = self._members.get(name)
+        if value is None:
+            if name in self._members:
+                self._read.add(name)
+            return None
+        self._read.add(name)
+        try:
+            return parse(value)
+        except Invalid as invalid:
+            self._faults.extend(invalid.beneath(name))
+            return None
+
+    def refuse(self, path: str, message: str) -> None:
+        self._faults.append(Fault(path, message))
+
+    def done(self) -> None:
+        if len(self._read) != len(self._members):
+            unknown = (name for name in self._members if name not in self._read)
+            self._faults.extend(
+                Fault(str(name), "is not a known field") for name in islice(unknown, MOST_FAULTS)
+            )
+        if self._faults:
+            raise Invalid(self._faults)
+
 
 def decimal(value: object) -> Fraction:
     """An exact decimal string, or a JSON integer."""
-    if type(value) is not str:
-        value = _exact_number(value)
     try:
-        return read_decimal(value)
+        return read_decimal(value if type(value) is str else decimal_text(value))
     except ValueError as error:
         raise Invalid.at("", str(error)) from None
 
 
-def _exact_number(value: object) -> str:
+def decimal_text(value: object) -> str:
+    """The text of what is not simply text: only whole numbers have one that says what was meant."""
     if isinstance(value, InexactNumber | float):
         number = str(value)[:40]
         raise Invalid.at("", f"the number {number} may have lost digits: send it as a string")
@@ -103,19 +132,20 @@ def _exact_number(value: object) -> str:
 
 def not_negative(value: object) -> Fraction:
     number = decimal(value)
-    if number < 0:
+    if number.numerator < 0:
         raise Invalid.at("", "must not be negative")
     return number
 
 
 def percentage(value: object) -> Fraction:
     """A percentage of any size and sign, as a share of one: 2.9 is 0.029."""
-    return decimal(value) / 100
+    number = decimal(value)
+    return Fraction(number.numerator, number.denominator * 100)
 
 
 def positive(value: object) -> Fraction:
     number = decimal(value)
-    if number <= 0:
+    if number.numerator <= 0:
         raise Invalid.at("", "must be greater than zero")
     return number
 
@@ -183,9 +213,25 @@ def list_of(parse: Parser[T], longest: int = LONGEST_LIST) -> Parser[tuple[T, ..
                 read.append(parse(entry))
             except Invalid as invalid:
                 faults.extend(invalid.beneath(index))
+                if len(faults) >= MOST_FAULTS:
+                    break
         if faults:
             raise Invalid(faults)
         return tuple(read)
+
+    return parse_list
+
+
+def keyed(parse: Parser[T], name: str, longest: int = LONGEST_KEYED) -> Parser[tuple[T, ...]]:
+    """A list in which no two entries have the same `name`."""
+
+    def parse_list(value: object) -> tuple[T, ...]:
+        entries = list_of(parse, longest)(value)
+        names = [getattr(entry, name) for entry in entries]
+        twice = [i for i, named in enumerate(names) if named in names[:i]]
+        if twice:
+            raise Invalid(Fault(f"{i}.{name}", f"is there twice: {names[i]}") for i in twice)
+        return entries
 
     return parse_list
 

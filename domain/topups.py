@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from domain import ledger
 from domain.account import CreditNoteBalance
+from domain.bonuses import Bonus, bonus_granted
 from domain.charges import Charge
 from domain.credits import Grant, GrantBalance, TopUpOrder, check_top_up, topped_up
 from domain.customers import Customer
@@ -18,10 +19,10 @@ from domain.subscription import OneOffCharge
 
 @dataclass(frozen=True, slots=True)
 class TopUpEnded:
-    """What the answer to its one payment makes of a top-up: paid for and granted, or void."""
+    """What the answer to its one payment makes of a top-up: paid for and granted, with its bonus, or void."""
 
     invoice: Invoice
-    grant: Grant | None
+    grants: tuple[Grant, ...]
     transactions: tuple[Transaction, ...]
 
 
@@ -47,16 +48,20 @@ def top_up_invoice(
     return issued
 
 
-def top_up_paid(order: TopUpOrder, invoice: Invoice, grant: str, at: datetime) -> TopUpEnded:
-    """The credit that was paid for is granted, under the id `grant`."""
-    made = topped_up(order, invoice.total, id=grant, customer=invoice.customer, paid_at=at)
+def top_up_paid(
+    order: TopUpOrder, invoice: Invoice, grant: str, at: datetime, bonus: Bonus | None = None
+) -> TopUpEnded:
+    """The credit that was paid for is granted, under the id `grant`, and with it the bonus that was promised."""
+    bought = topped_up(order, invoice.total, id=grant, customer=invoice.customer, paid_at=at)
+    grants = (bought,) if bonus is None else (bought, bonus_granted(bonus, bought))
     paid = replace(invoice, status="paid", amount_paid=invoice.amount_due)
-    return TopUpEnded(paid, made, ledger.granted(made))
+    posted = tuple(posting for each in grants for posting in ledger.granted(each))
+    return TopUpEnded(paid, grants, posted)
 
 
 def top_up_declined(invoice: Invoice, at: datetime) -> TopUpEnded:
     """Nothing was paid: the invoice is void, and nothing is granted."""
-    return TopUpEnded(replace(invoice, status="void"), None, ledger.invoice_voided(invoice, at))
+    return TopUpEnded(replace(invoice, status="void"), (), ledger.invoice_voided(invoice, at))
 
 
 def one_off_invoice(

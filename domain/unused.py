@@ -39,7 +39,7 @@ def unused_credit(
     return CreditNote(
         name=name,
         subscription=subscription.id,
-        customer=subscription.customer,
+        customer=subscription.billed_to,
         currency=currency,
         issued_at=at,
         reason="unused",

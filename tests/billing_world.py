@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from activities.billing import BillingSteps
-from activities.steps import Begin, CarryOut, EndPeriod, Turn
+from activities.steps import Begin, CarryOut, EndPeriod, StartWindow, Turn
 from db.credits import add_grant
 from db.ids import new_id
 from db.ledger import post, transactions
@@ -68,6 +68,9 @@ class World:
 
     async def begin(self, at: datetime = JANUARY) -> Turn:
         return self._goes_on(await self.billing.begin(Begin(self.subscription, at)))
+
+    async def start_window(self, at: datetime = JANUARY) -> Turn:
+        return self._goes_on(await self.billing.start_window(StartWindow(self.subscription, at)))
 
     async def end_period(self, at: datetime = FEBRUARY) -> Turn:
         return self._goes_on(await self.billing.end_period(EndPeriod(self.subscription, at)))

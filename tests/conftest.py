@@ -5,6 +5,7 @@ test; what is not (servers, URLs) is made once. An async fixture of a wider scop
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,29 @@ from db.ids import new_id
 from db.session import Database
 from db.tenants import Environment, open_environment, open_tenant
 from tests import servers
+from tests.verified import verify_all
+from tests.watching import watch
 from workflows.wire import DATA_CONVERTER
+
+# What takes longest, each test for itself.
+LONG = ("tests/e2e/", "tests/db/test_usage_sql_law.py", "tests/api/test_usage_is_billed.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    watch(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that none is left for the end: some to each process, for the tests are handed out in as many
+    equal parts, one after the other, as there are processes.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.nodeid.startswith(LONG)]
+    others = [item for item in items if not item.nodeid.startswith(LONG)]
+    bounds = [len(others) * n // processes for n in range(processes + 1)]
+    shares = (others[start:end] for start, end in pairwise(bounds))
+    items[:] = [item for n, share in enumerate(shares) for item in (*long[n::processes], *share)]
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +75,13 @@ async def database(database_urls: servers.Addresses) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def environment(database: Database) -> Environment:
-    """A test environment of a tenant of its own: no other test's rows are in it."""
-    return await fresh_environment(database)
+async def environment(database: Database) -> AsyncIterator[Environment]:
+    """A test environment of a tenant of its own: no other test's rows are in it. Whatever the test has issued in it is
+    recomputed from the events at its end.
+    """
+    opened = await fresh_environment(database)
+    yield opened
+    await verify_all(database, [opened.id])
 
 
 @pytest.fixture

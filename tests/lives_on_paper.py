@@ -12,13 +12,14 @@ from domain.subscription import Subscription
 
 class LivesOnPaper(Lives):
     """Keeps what each call was told as `(call, of whom)`. `failing` are errors that calls raise, one each, first to
-    last; `on_advance` is what a life does when its clock is moved.
+    last; `on_advance` is what a life does when its clock is moved, `on_request` when it is asked for something.
     """
 
     def __init__(self) -> None:
         self.told: list[tuple[str, object]] = []
         self.failing: list[Exception] = []
         self.on_advance: Callable[[str, Moment], Awaitable[None]] | None = None
+        self.on_request: Callable[[Request], Awaitable[object]] | None = None
 
     def _note(self, call: str, whom: object) -> None:
         self.told.append((call, whom))
@@ -30,7 +31,7 @@ class LivesOnPaper(Lives):
 
     async def request(self, subscription: str, request: Request) -> object:
         self._note("request", request.id)
-        return {}
+        return {} if self.on_request is None else await self.on_request(request)
 
     async def top_up(self, asked: TopUp) -> object:
         self._note("top_up", asked.request)

@@ -40,6 +40,7 @@ def lease(kind: str, run: Path) -> Iterator[Addresses]:
 
 def _join(path: Path) -> tuple[socket.socket, Addresses] | None:
     connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(START_SECONDS)
     try:
         connection.connect(str(path))
         told = connection.makefile("rb").readline()

@@ -17,7 +17,8 @@ TRY_AGAIN = RetryPolicy(maximum_interval=timedelta(seconds=10))
 
 @workflow.defn
 class TestClockWorkflow:
-    """One advance of a clock. It fails where a life on it has given up: once that is put right, advance again."""
+    """One advance of a clock. It fails where a life on it has given up: once that is put right and the life was told
+    to `retry`, advance again."""
 
     __test__ = False  # no test of pytest's
 

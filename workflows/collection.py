@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -32,6 +32,7 @@ from workflows.life import PROVIDER, Life
 
 # A payment that is under way is asked for again where no word of the provider has come by then.
 ASK_AGAIN = timedelta(hours=6)
+LONGEST_WAIT = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -165,8 +166,16 @@ async def begin_collection(collection: Collection) -> None:
 
 
 async def collect(collection: Collection) -> Collection:
-    """The same, and wait until it is over."""
-    return await (await _start(collection))
+    """The same, and wait until it is over: also one that was begun by who waited for it before us, and then does
+    nothing twice.
+    """
+    patience = timedelta(seconds=1)
+    while True:
+        try:
+            return await (await _start(collection))
+        except WorkflowAlreadyStartedError:
+            await workflow.sleep(patience, summary="somebody else has begun to collect it")
+            patience = min(2 * patience, LONGEST_WAIT)
 
 
 async def _start(collection: Collection) -> ChildWorkflowHandle[CollectionWorkflow, Collection]:
@@ -175,10 +184,19 @@ async def _start(collection: Collection) -> ChildWorkflowHandle[CollectionWorkfl
         collection,
         id=f"collect:{collection.invoice}",
         parent_close_policy=ParentClosePolicy.ABANDON,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         search_attributes=visibility.of_collection(collection),
         static_summary=f"{collection.invoice} · {collection.amount_due} {collection.amount_due.currency}",
     )
+
+
+async def tell_collection(invoice: str) -> None:
+    """Tell the collection of an invoice, by its id, that it was settled by other means, unless it is over."""
+    collection = workflow.get_external_workflow_handle_for(
+        CollectionWorkflow.run, f"collect:{invoice}"
+    )
+    with suppress(FailureError):
+        await collection.signal(CollectionWorkflow.changed)
 
 
 async def begin_refund(refund: SendRefund) -> None:
@@ -188,5 +206,5 @@ async def begin_refund(refund: SendRefund) -> None:
             refund,
             id=refund.refund,
             parent_close_policy=ParentClosePolicy.ABANDON,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )

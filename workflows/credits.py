@@ -49,6 +49,8 @@ class TopUpWorkflow(Life):
         collection = await collect(topped_up.collection)
         if topped_up.grant is not None and collection.status == "paid":
             await begin_grant(topped_up.grant)
+        if topped_up.bonus is not None and collection.status == "paid":
+            await begin_grant(topped_up.bonus)
         await self.leave()
         return replace(topped_up, collection=collection)
 
@@ -61,6 +63,6 @@ async def begin_grant(grant: GrantLife) -> None:
             grant,
             id=f"grant:{grant.grant}",
             parent_close_policy=ParentClosePolicy.ABANDON,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             static_summary=f"{grant.grant} expires {written(grant.expires_at)}",
         )

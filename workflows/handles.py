@@ -51,11 +51,11 @@ from domain.reading import written
 from domain.subscription import Phase, Subscription
 from workflows import visibility
 from workflows.clock import TestClockWorkflow
-from workflows.collection import CollectionWorkflow, RefundWorkflow
-from workflows.credits import GrantWorkflow, TopUpWorkflow
-from workflows.late_usage import LateUsageWorkflow
+from workflows.collection import CollectionWorkflow
+from workflows.credits import TopUpWorkflow
 from workflows.life import Life
 from workflows.paying import PayWorkflow
+from workflows.starting import Living, begin
 from workflows.subscription import SubscriptionWorkflow
 
 A = TypeVar("A")
@@ -97,18 +97,7 @@ class RunningLives:
 
     async def live(self, subscription: Subscription) -> None:
         """Let a subscription go on from where it is, unless it does. One that is over stays so."""
-        async with self._answer():
-            with suppress(WorkflowAlreadyStartedError):
-                await self.client.start_workflow(
-                    SubscriptionWorkflow.run,
-                    subscription,
-                    id=subscription.id,
-                    task_queue=self.task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                    search_attributes=visibility.of_subscription(subscription),
-                    static_summary=visibility.summary_of(subscription),
-                )
+        await self._begin(subscription)
 
     async def request(self, subscription: str, request: Request) -> Mapping[str, object]:
         """Ask a subscription for something; the answer tells the invoices it brought."""
@@ -132,17 +121,7 @@ class RunningLives:
 
     async def watch_grant(self, grant: GrantLife) -> None:
         """Let a grant that ends watch over its end."""
-        async with self._answer():
-            with suppress(WorkflowAlreadyStartedError):
-                await self.client.start_workflow(
-                    GrantWorkflow.run,
-                    grant,
-                    id=f"grant:{grant.grant}",
-                    task_queue=self.task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    static_summary=f"{grant.grant} expires {written(grant.expires_at)}",
-                )
+        await self._begin(grant)
 
     async def advance_clock(self, advance: AdvanceClock) -> None:
         """Take a test clock to a moment, and wait until it is there."""
@@ -175,19 +154,7 @@ class RunningLives:
                     life = self.client.get_workflow_handle(arrival.subscription)
                     await life.signal(SubscriptionWorkflow.usage_arrived, arrival)
                     return arrival.subscription
-        name = f"late:{arrival.subscription}:{arrival.transaction}"
-        async with self._answer():
-            with suppress(WorkflowAlreadyStartedError):
-                await self.client.start_workflow(
-                    LateUsageWorkflow.run,
-                    arrival,
-                    id=name,
-                    task_queue=self.task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    static_summary=f"late usage of {arrival.subscription}",
-                )
-        return name
+        return await self._begin(arrival)
 
     async def customer_acted(self, collection: Collection, act: CustomerActed) -> Collection:
         """Have an invoice attempted at once, and tell what became of it. What was given up begins again."""
@@ -208,30 +175,11 @@ class RunningLives:
 
     async def collect(self, collection: Collection) -> None:
         """Let the collection of an invoice go on from where it is, unless it does."""
-        async with self._answer():
-            with suppress(WorkflowAlreadyStartedError):
-                await self.client.start_workflow(
-                    CollectionWorkflow.run,
-                    collection,
-                    id=f"collect:{collection.invoice}",
-                    task_queue=self.task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                    search_attributes=visibility.of_collection(collection),
-                )
+        await self._begin(collection)
 
     async def send_refund(self, refund: SendRefund) -> None:
         """Let a refund be sent, unless it is on its way."""
-        async with self._answer():
-            with suppress(WorkflowAlreadyStartedError):
-                await self.client.start_workflow(
-                    RefundWorkflow.run,
-                    refund,
-                    id=refund.refund,
-                    task_queue=self.task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                )
+        await self._begin(refund)
 
     async def changed(self, collection: Collection) -> None:
         """Tell a collection that something changed at the provider, or in the books."""
@@ -245,6 +193,11 @@ class RunningLives:
                 search_attributes=visibility.of_collection(collection),
                 start_signal="changed",
             )
+
+    async def _begin(self, life: Living) -> str:
+        """Let a life go on from there, unless it runs; its workflow. Its steps know what was done before."""
+        async with self._answer():
+            return await begin(self.client, self.task_queue, life)
 
     async def _outcome(
         self,

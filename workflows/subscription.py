@@ -5,15 +5,17 @@ at each step, and when the next one is due, are pure rules of `domain`; here is 
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 from zlib import crc32
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ContinueAsNewVersioningBehavior, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.steps import (
@@ -22,11 +24,13 @@ with workflow.unsafe.imports_passed_through():
         Begin,
         CarryOut,
         ChargeUsage,
+        DoScheduled,
         EndDay,
         EndPeriod,
         ExpireGrant,
         GrantLife,
         Moment,
+        StartWindow,
         Steps,
         ToppedUp,
         TopUp,
@@ -41,7 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.subscription import Due, Subscription
 
 from workflows import visibility
-from workflows.collection import begin_collection, begin_refund
+from workflows.collection import begin_collection, begin_refund, tell_collection
 from workflows.credits import TopUpWorkflow, begin_grant
 from workflows.life import Life
 
@@ -155,6 +159,10 @@ class SubscriptionWorkflow(Life):
         match due.reason:
             case "start" | "trial_end":
                 turn = await self.perform(Steps.begin, Begin(living, due.at), why)
+            case "scheduled_change":
+                turn = await self.do_what_is_scheduled(due, why)
+            case "window_start":
+                turn = await self.perform(Steps.start_window, StartWindow(living, due.at), why)
             case "day_end":
                 turn = await self.perform(Steps.end_day, EndDay(living, due.at), why)
             case "period_end":
@@ -167,10 +175,18 @@ class SubscriptionWorkflow(Life):
         self.period_is_over |= due.reason in ("trial_end", "period_end")
         await self.take_over(turn)
 
+    async def do_what_is_scheduled(self, due: Due, why: str) -> Turn:
+        """A period that is over is closed before, in its grace too."""
+        change = due.change or ""
+        await self.close_what_is_over(
+            due.at, lambda: self.subscription.closes_before_change(change, due.at)
+        )
+        step = DoScheduled(self.subscription, change, due.at)
+        return await self.perform(Steps.do_scheduled, step, why)
+
     async def do_what_is_asked(self, asked: Asked) -> None:
         at = asked.what.at or workflow.now()
-        if self.subscription.is_past_its_period(at):
-            await self.close_period_before(at)
+        await self.close_what_is_over(at, lambda: self.must_close_before(asked.what, at))
         try:
             turn = await self.perform_what_is_asked(asked.what, at)
         except ApplicationError as refusal:
@@ -191,6 +207,26 @@ class SubscriptionWorkflow(Life):
             case _:
                 assert_never(what)
 
+    def must_close_before(self, what: Request | Arrival, at: datetime) -> bool:
+        """A period that is over is closed, in its grace too, before anything is asked of the next one. Usage asks for
+        nothing: what a grace is for, it waits for.
+        """
+        period = self.subscription.period
+        if period is None or not self.subscription.is_past_its_period(at):
+            return False
+        if isinstance(what, Request):
+            return lifecycle.closes_before(self.subscription, what.command, at)
+        if self.subscription.closes_at(period) <= at:
+            return True
+        return not workflow.patched("usage-leaves-the-grace")
+
+    async def close_what_is_over(self, at: datetime, is_over: Callable[[], bool]) -> None:
+        """In a grace that is longer than a period, there are several to close."""
+        while is_over():
+            await self.close_period_before(at)
+            if is_over() and not workflow.patched("closes-all-that-is-over"):
+                return
+
     async def close_period_before(self, at: datetime) -> None:
         """A period that is over is closed, in its grace too, before anything else is done."""
         due = self.subscription.next_boundary()
@@ -204,6 +240,10 @@ class SubscriptionWorkflow(Life):
             await begin_collection(collection)
         for refund in turn.refunds:
             await begin_refund(refund)
+        for invoice in turn.voided:
+            await tell_collection(invoice)
+        for begun in turn.begins:
+            await begin_subscription(begun)
         if self.subscription.is_over:
             await self.leave_grants_to_themselves()
 
@@ -216,14 +256,18 @@ class SubscriptionWorkflow(Life):
         await self.rest(due, lambda: bool(self.asked) or workflow.all_handlers_finished())
         if not self.asked and workflow.all_handlers_finished():
             attributes = visibility.of_subscription(self.subscription)
-            workflow.continue_as_new(self.subscription, search_attributes=attributes)
+            workflow.continue_as_new(
+                self.subscription,
+                search_attributes=attributes,
+                initial_versioning_behavior=ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
+            )
 
     async def leave_grants_to_themselves(self) -> None:
         """What a plan granted outlives the subscription: each grant watches over its own end."""
         ended = self.subscription
         for timer in ended.grants:
             life = GrantLife(
-                ended.environment, timer.grant, ended.customer, timer.expires_at, ended.test_clock
+                ended.environment, timer.grant, ended.billed_to, timer.expires_at, ended.test_clock
             )
             await begin_grant(life)
 
@@ -242,3 +286,32 @@ class SubscriptionWorkflow(Life):
         if changed := visibility.changes(self.shown, attributes):
             workflow.upsert_search_attributes(changed)
         self.shown = attributes
+
+
+@workflow.defn(name="SubscriptionWorkflow", versioning_behavior=VersioningBehavior.PINNED)
+class PinnedSubscriptionWorkflow(SubscriptionWorkflow):
+    """The same on a worker that is of a build: a run stays on the build that it began on, the next period begins on the
+    current one. Temporal takes this from no other worker.
+    """
+
+    @workflow.init
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__(subscription)
+
+    @workflow.run
+    async def run(self, subscription: Subscription) -> Subscription:
+        return await super().run(subscription)
+
+
+async def begin_subscription(subscription: Subscription) -> None:
+    """Let another life begin, which goes on by itself."""
+    with suppress(WorkflowAlreadyStartedError):
+        await workflow.start_child_workflow(
+            SubscriptionWorkflow.run,
+            subscription,
+            id=subscription.id,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=visibility.of_subscription(subscription),
+            static_summary=f"{subscription.key} · {subscription.plan.key}",
+        )

@@ -4,6 +4,7 @@ Attributes cost nothing where a run starts, so that is where most of them are se
 in whose books a life is: one tenant's live or test books.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from temporalio import workflow
@@ -18,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.steps import UsageSnapshot
     from domain.dunning import Collection
     from domain.reading import written
-    from domain.subscription import Due, Subscription
+    from domain.subscription import Due, Reason, Subscription
 
 BILLING_STATUS = SearchAttributeKey.for_keyword("BillingStatus")
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")
@@ -31,9 +32,11 @@ AMOUNT_DUE = SearchAttributeKey.for_int("AmountDueMinor")
 DUNNING_STEP = SearchAttributeKey.for_int("DunningStep")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 
-WAITS_FOR = {
+WAITS_FOR: Mapping[Reason, str] = {
     "start": "it starts",
     "trial_end": "the trial ends",
+    "scheduled_change": "a change on its schedule is made",
+    "window_start": "usage that had come before is charged",
     "day_end": "a day's usage is charged",
     "period_end": "the period ends",
     "grant_expiry": "a grant expires",
@@ -80,7 +83,7 @@ def changes(
 
 def standing(subscription: Subscription) -> str:
     """The status, and whether it is on its way out."""
-    return "canceling" if subscription.cancels_at_period_end else subscription.status
+    return "cancelling" if subscription.cancels_at_period_end else subscription.status
 
 
 def summary_of(subscription: Subscription) -> str:
@@ -114,4 +117,6 @@ def waiting_of(collection: Collection) -> str:
 
 
 def _waiting(due: Due | None) -> str:
-    return "over" if due is None else f"until {WAITS_FOR[due.reason]} at {written(due.at)}"
+    return (
+        "nothing is due" if due is None else f"until {WAITS_FOR[due.reason]} at {written(due.at)}"
+    )

@@ -1,11 +1,10 @@
 """Invoices, credit notes, payments, credits and balances, as they are shown."""
 
-from fractions import Fraction
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.fields import Body, Key, Name, NotNegative
+from api.schemas.fields import Body, Name
 
 Period = tuple[str, str]
 _JANUARY = ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"]
@@ -32,6 +31,10 @@ class Line(Document):
     credits: str = Field(description="Its share of promotional credits.", examples=["0.00"])
     tax: str = Field(examples=["4.00"])
     plan: str | None = Field(examples=["pro"])
+    credits_invoice: str | None = Field(
+        description="The invoice that it takes a line of back: one on account, of a period that is billed now.",
+        examples=[None],
+    )
 
 
 class AppliedDiscount(Document):
@@ -139,7 +142,15 @@ class CreditGrant(Document):
     effective_at: str = Field(examples=[_AT])
     expires_at: str | None = Field(examples=["2026-03-01T00:00:00Z"])
     scope: dict[str, list[str]] | None = Field(examples=[{"items": ["tokens"]}])
-    ended_at: str | None = Field(description="When it expired or was voided.", examples=[None])
+    unit: str | None = Field(description="The unit that it was given in.", examples=["credits"])
+    unit_rate: str | None = Field(
+        description="What one of the unit was worth then.", examples=["0.01"]
+    )
+    unit_amount: str | None = Field(description="`amount` in the unit.", examples=["1000"])
+    unit_remaining: str | None = Field(description="`remaining` in the unit.", examples=["750"])
+    ended_at: str | None = Field(
+        description="When it expired, was voided, or went over into a later one.", examples=[None]
+    )
 
 
 class CreditGrantPage(BaseModel):
@@ -148,10 +159,12 @@ class CreditGrantPage(BaseModel):
 
 
 class LedgerEntry(Document):
-    """A movement of a grant's credit."""
+    """A movement of a grant's credit. The type says which way; only a transfer, which is told of both its grants, is below
+    zero for the one that gives.
+    """
 
     at: str = Field(examples=[_AT])
-    type: Literal["grant", "burn", "expire", "refund", "void"]
+    type: Literal["grant", "burn", "transfer", "expire", "refund", "void"]
     grant: str = Field(examples=["welcome"])
     amount: str = Field(examples=["2.50"])
 
@@ -171,17 +184,66 @@ class Balance(Document):
     prepaid: str = Field(examples=["20.00"])
     credit_notes: str = Field(examples=["0.00"])
     grants: dict[str, str] = Field(examples=[{"welcome": "7.50", "t1": "20.00"}])
+    units: dict[str, str] = Field(
+        description="What is left of the grants in each custom unit.", examples=[{"credits": "750"}]
+    )
+    known_at: str | None = Field(description="As it was known then.", examples=[None])
+
+
+class Wallet(Document):
+    """What a customer has in one currency right now: `available` is `posted` less `running` less `reserved`."""
+
+    currency: str = Field(examples=["USD"])
+    posted: str = Field(
+        description="What live credit grants are worth by postings.", examples=["27.50"]
+    )
+    running: str = Field(
+        description="What usage that no invoice has billed yet would come to on one.",
+        examples=["3.20"],
+    )
+    reserved: str = Field(description="What holds claim.", examples=["0.75"])
+    available: str = Field(examples=["23.55"])
+    overdraft: str = Field(
+        description="How far holds may go below zero, as the customer's plans allow.",
+        examples=["0.00"],
+    )
+
+
+class Wallets(Document):
+    """A customer's wallets, one a currency."""
+
+    at: str = Field(examples=[_AT])
+    customer: str = Field(examples=["acme"])
+    data: list[Wallet]
+
+
+class TopUpBonus(Document):
+    """Promotional credit that a plan promises with a top-up."""
+
+    grant: str | None = Field(
+        description="Its id, once it is granted.", examples=["crg_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b"]
+    )
+    key: str = Field(examples=["t1:bonus"])
+    amount: str = Field(examples=["5.00"])
+    currency: str = Field(examples=["USD"])
+    expires_at: str | None = Field(examples=["2026-04-01T00:00:00Z"])
 
 
 class TopUpResult(Document):
-    """A top-up: its invoice, and the grant that it brings once that is paid."""
+    """A top-up: its invoice, and the grant that it brings once that is paid, with the bonus that comes with it."""
 
-    request: str = Field(examples=["req_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b"])
-    status: Literal["paid", "void", "open", "past_due", "asked"] = Field(
+    request: str | None = Field(
+        description="Null in a preview.", examples=["req_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b"]
+    )
+    status: Literal["paid", "void", "open", "past_due", "asked", "preview"] = Field(
         description="Of the invoice; `void` where the payment was declined. `asked`: still under way."
     )
     invoice: Invoice | None
     grant: CreditGrant | None
+    bonus: TopUpBonus | None
+    failure_code: str | None = Field(
+        description="Why the payment was declined, as the provider tells it.", examples=[None]
+    )
 
 
 class NewPaymentMethod(Body):
@@ -203,31 +265,3 @@ class Asks(Body):
     """A request that says nothing more."""
 
     reason: Name | None = Field(default=None, examples=["asked by phone"])
-
-
-class Checked(Document):
-    """Whether a feature may be used."""
-
-    allowed: bool
-    limit: str | None = Field(examples=["5000000"])
-    used: str | None = Field(examples=["1200"])
-    remaining: str | None = Field(examples=["4998800"])
-    resets_at: str | None = Field(examples=["2026-02-01T00:00:00Z"])
-    reason: str | None = Field(examples=[None])
-
-
-class EntitlementState(Checked):
-    feature: str = Field(examples=["tokens"])
-    type: Literal["boolean", "metered"]
-
-
-class Entitlements(Document):
-    data: list[EntitlementState]
-
-
-class Check(Body):
-    customer: Key = Field(description="Id or key of the customer.")
-    feature: Key = Field(examples=["tokens"])
-    quantity: NotNegative = Field(
-        default=Fraction(1), description="How much more is to be used, of a metered feature."
-    )

@@ -1,12 +1,19 @@
 """The JSON Schemas of what customers are given and buy."""
 
-from api.schemas.documents import KEYS, document
+from api.schemas.documents import KEYS, TEXT, document
 from api.schemas.fields import DECIMAL, INSTANT, KEY
 
 _CURRENCY = {
     "type": "string",
     "pattern": "^[A-Z]{3}$",
     "description": "The one the customer usually pays in, if not given.",
+}
+_UNIT = {
+    "unit": {**TEXT, "description": "The unit that `amount` is in; the currency, if not given."},
+    "unit_rate": {
+        **DECIMAL,
+        "description": "What one of the unit is worth; what the catalogue says, if not given.",
+    },
 }
 _PRIORITY = {
     "type": "integer",
@@ -25,6 +32,7 @@ GRANT = document(
         "effective_at": {**INSTANT, "description": "Now, if not given."},
         "expires_at": INSTANT,
         "scope": document({}, {"items": KEYS}),
+        **_UNIT,
     },
 )  # fmt: skip
 GRANT_EXAMPLE = {
@@ -44,6 +52,8 @@ TOP_UP = document(
         "currency": _CURRENCY,
         "priority": _PRIORITY,
         "expires_at": INSTANT,
+        **_UNIT,
+        "preview": {"type": "boolean", "description": "Tell the invoice, and do nothing."},
     },
 )
 TOP_UP_EXAMPLE = {"key": "t1", "amount": "50.00", "currency": "USD"}

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from api.schemas.fields import Body, Key, Metadata, Name, read_with
 from domain import reading
+from domain.customers import Billing
 from domain.errors import Invalid
 from domain.timezones import read_timezone
 
@@ -63,6 +64,15 @@ class CustomerChanges(Body):
     timezone: Timezone = "UTC"
     tax_rates: TaxRates = Field(default=(), description="Keys of tax rates, for invoices to come.")
     metadata: Metadata = Field(default={}, description="Your own notes.")
+    parent: Key | None = Field(
+        default=None,
+        description="Id or key of the customer it belongs to, which belongs to nobody itself.",
+        examples=[None],
+    )
+    billing: Billing = Field(
+        default="self",
+        description="`parent`: the parent pays for the subscriptions that begin from now on.",
+    )
 
 
 class NewCustomer(CustomerChanges):
@@ -87,6 +97,10 @@ class Customer(BaseModel):
     timezone: str = Field(examples=["America/New_York"])
     tax_rates: list[str] = Field(examples=[["vat"]])
     test_clock: str | None = Field(examples=[None])
+    parent: str | None = Field(
+        description="The key of the customer it belongs to.", examples=[None]
+    )
+    billing: Billing = Field(description="Who pays for its subscriptions: itself, or its parent.")
     payment_method: str | None = Field(
         description="The provider's id of the method that is charged.",
         examples=["pm_1Q0PsIJvEtkwdCNY"],

@@ -22,13 +22,31 @@ KEYS: Schema = {"type": "array", "items": KEY}
 def document(
     required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None
 ) -> Schema:
-    """An object of these members and no others."""
+    """An object of these members and no others. An optional one may be null, which is to leave it out."""
+    may_be = {name: or_null(schema) for name, schema in (optional or {}).items()}
     return {
         "type": "object",
         "required": list(required),
-        "properties": {**required, **(optional or {})},
+        "properties": {**required, **may_be},
         "additionalProperties": False,
     }
+
+
+def or_null(schema: Schema) -> Schema:
+    """The same, or null."""
+    if "anyOf" in schema:
+        null = [] if {"type": "null"} in schema["anyOf"] else [{"type": "null"}]
+        return {**schema, "anyOf": [*schema["anyOf"], *null]}
+    types = _types(schema)
+    if "null" in types or not types:
+        return schema
+    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [*types, "null"], **values}
+
+
+def _types(schema: Schema) -> tuple[str, ...]:
+    named = schema.get("type", ())
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def choice(*values: str) -> Schema:
@@ -43,8 +61,10 @@ def maybe(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-INTERVAL = document({"unit": choice("hour", "day", "week", "month", "year")}, {
-    "count": {"type": "integer", "minimum": 1, "default": 1},
+INTERVAL = document({
+    "unit": {**choice("hour", "day", "week", "month", "year"), "description": "Hours are elapsed time, the others local dates."},
+}, {
+    "count": {"type": "integer", "minimum": 1, "default": 1, "description": "So many of them."},
 })  # fmt: skip
 
 
@@ -97,7 +117,7 @@ def with_text_decimals(schema: Schema, value: Any) -> Any:
         case bool():
             return value
         case int():
-            return str(value) if "string" in _types(schema) else value
+            return str(value) if schema.get("pattern") == DECIMAL["pattern"] else value
         case dict():
             members = _branch(schema, value).get("properties", {})
             return {name: with_text_decimals(members.get(name, {}), v) for name, v in value.items()}
@@ -106,11 +126,6 @@ def with_text_decimals(schema: Schema, value: Any) -> Any:
             return [with_text_decimals(entries, entry) for entry in value]
         case _:
             return value
-
-
-def _types(schema: Schema) -> tuple[str, ...]:
-    named = schema.get("type", ())
-    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def _branch(schema: Schema, value: Any) -> Schema:

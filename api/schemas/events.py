@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from api.schemas.documents import document, list_of
-from api.schemas.fields import INSTANT
+from api.schemas.fields import INSTANT, Body, Name
 from api.sent_events import CLOUD_EVENT, CLOUD_EVENTS, JSON, LINES, MOST_EVENTS
 from domain.metering.incoming import LONGEST_NAME
 
@@ -96,8 +96,22 @@ class Ingested(BaseModel):
     rejected: list[Rejection]
 
 
+class VoidEvent(Body):
+    """Take an event back."""
+
+    reason: Name = Field(description="Why, for whoever asks later.", examples=["sent by a test"])
+
+
+class Voided(BaseModel):
+    """That an event was taken back, by an event of its own."""
+
+    id: str = Field(examples=["evt_019b76da73be7cd1ba47f1dd9c5e5dc1"])
+    reason: str = Field(examples=["sent by a test"])
+    at: str = Field(description="When, by the customer's clock.", examples=["2026-01-03T09:00:00Z"])
+
+
 class Event(BaseModel):
-    """A usage event as it was kept."""
+    """A usage event as it was kept, and whether it was taken back."""
 
     id: str = Field(examples=["req_8f14e45f"])
     event_name: str = Field(examples=["llm.completion"])
@@ -106,6 +120,15 @@ class Event(BaseModel):
     time: str = Field(examples=["2026-01-02T10:00:00Z"])
     properties: dict[str, Any] = Field(examples=[{"tokens": "1200", "model": "large"}])
     received_at: str = Field(examples=["2026-01-02T10:00:01Z"])
+    voided: Voided | None = Field(
+        description="What took it back; from there on it counts for nothing.",
+        examples=[{"id": "evt_019b76da73be7cd1ba47f1dd9c5e5dc1", "reason": "sent by a test", "at": "2026-01-03T09:00:00Z"}],
+    )  # fmt: skip
+    voids: str | None = Field(
+        description="The id of the event that this one takes back, where it is a void.",
+        examples=[None],
+    )
+    reason: str | None = Field(description="Why, where it is a void.", examples=[None])
 
 
 class EventPage(BaseModel):
@@ -128,3 +151,14 @@ class Used(BaseModel):
 class UsedPage(BaseModel):
     data: list[Used]
     next: None = Field(description="All is in one page.", examples=[None])
+
+
+class CustomerUsed(Used):
+    """The same of one customer among others."""
+
+    customer: str = Field(description="The customer's key.", examples=["acme"])
+
+
+class CustomerUsedPage(BaseModel):
+    data: list[CustomerUsed]
+    next: str | None = Field(description="The customers after these.", examples=[None])

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from api.problems import MORE_FAULTS
 from domain import reading
 from domain.currencies import read_currency
+from domain.decimals import plain
 from domain.errors import Invalid
 from domain.reading import LONGEST_KEY, LONGEST_TEXT, Parser
 
@@ -54,6 +55,7 @@ def metadata(value: object) -> Mapping[str, str]:
 
 
 DECIMAL = {"type": "string", "pattern": r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$"}
+NOT_NEGATIVE = {**DECIMAL, "pattern": DECIMAL["pattern"].replace("-?", "")}
 INSTANT = {"type": "string", "format": "date-time"}
 KEY = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
 
@@ -75,13 +77,18 @@ Decimal = Annotated[
 NotNegative = Annotated[
     Fraction,
     read_with(reading.not_negative),
-    WithJsonSchema({**DECIMAL, "pattern": DECIMAL["pattern"].replace("-?", ""), "examples": ["8"]}),
+    WithJsonSchema({**NOT_NEGATIVE, "examples": ["8"]}),
 ]
 Positive = Annotated[
     Fraction,
     read_with(reading.positive),
+    WithJsonSchema({**NOT_NEGATIVE, "examples": ["50.00"]}),
+]
+Rate = Annotated[
+    str,
+    read_with(lambda value: plain(reading.positive(value))),
     WithJsonSchema(
-        {**DECIMAL, "pattern": DECIMAL["pattern"].replace("-?", ""), "examples": ["50.00"]}
+        {**DECIMAL, "pattern": DECIMAL["pattern"].replace("-?", ""), "examples": ["0.01"]}
     ),
 ]
 Instant = Annotated[

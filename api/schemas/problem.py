@@ -38,6 +38,10 @@ class Problem(BaseModel):
     errors: list[ProblemFault] | None = Field(
         default=None, description="Every fault of a document that is not valid, with its path."
     )
+    available: str | None = Field(
+        default=None,
+        description="What there is, where more was asked for: of credit, or of a limit.",
+    )
 
 
 def problem(description: str) -> dict[str, Any]:

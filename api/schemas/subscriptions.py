@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from api.schemas.billing import CreditNote, Invoice
-from api.schemas.fields import DECIMAL, Body, Decimal, Instant, Key, Name, NotNegative, read_with
+from api.schemas.features import ENTITLEMENTS_EXAMPLE
+from api.schemas.fields import DECIMAL, Body, Instant, Key, Name, read_with
+from api.schemas.overrides import Overrides
 from domain import reading
-from domain.errors import Invalid
+from domain.errors import Fault, Invalid
+from domain.phases import MOST_PERIODS, MOST_PHASES, faults_of_phases
 from domain.reading import Fields
 
 MOST_COUPONS = 20
@@ -33,6 +36,12 @@ Quantities = Annotated[
         {"type": "object", "additionalProperties": DECIMAL, "examples": [{"seats": "3"}]}
     ),
 ]
+PlanVersion = Annotated[
+    int | None,
+    Field(
+        ge=1, le=2**31 - 1, strict=True, description="The newest one unless given.", examples=[None]
+    ),
+]
 Coupons = Annotated[
     tuple[str, ...],
     read_with(reading.list_of(reading.key, MOST_COUPONS)),
@@ -53,6 +62,14 @@ Preview = Annotated[
 ]
 
 
+PoolsUsage = Annotated[
+    bool,
+    read_with(reading.boolean),
+    WithJsonSchema({"type": "boolean"}),
+    Field(description="Usage of the customer's children counts as the customer's own."),
+]
+
+
 class Asked(Body):
     """What every request may say: whether it is meant, and why."""
 
@@ -62,54 +79,103 @@ class Asked(Body):
     )
 
 
+class NewPhase(Body):
+    """A plan for so many billing periods."""
+
+    plan: Key = Field(description="Id or key of the plan.", examples=["pro"])
+    version: PlanVersion = None
+    overrides: Overrides | None = None
+    quantities: Quantities = Field(
+        default={}, description="Of recurring items, in place of the plan's."
+    )
+    periods: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_PERIODS,
+        strict=True,
+        description="How many billing periods it lasts; only the last phase may go on for ever.",
+        examples=[3],
+    )
+
+
 class NewSubscription(Asked):
+    """Either `plan`, with what belongs to it, or `phases`: several plans, one after the other."""
+
     key: Key | None = Field(
         default=None, description="Your name for it; its id if not given.", examples=["acme-pro"]
     )
     customer: Key = Field(description="Id or key of the customer.")
-    plan: Key = Field(description="Id or key of the plan, in its newest version.", examples=["pro"])
+    plan: Key | None = Field(default=None, description="Id or key of the plan.", examples=["pro"])
+    version: PlanVersion = None
+    overrides: Overrides | None = None
     quantities: Quantities = Field(
         default={}, description="Of recurring items, in place of the plan's."
     )
+    phases: list[NewPhase] | None = Field(
+        default=None, min_length=1, max_length=MOST_PHASES, examples=[None]
+    )
     coupons: Coupons = ()
     starts_at: Instant | None = Field(
-        default=None, description="Now, if not given; never before now."
+        default=None,
+        description="Now, if not given. Periods of a start in the past are billed at once.",
     )
-
-
-class Cancel(Asked):
-    effective: Literal["immediately", "period_end"] = "period_end"
-    unused: Literal["credit", "refund", "none"] = Field(
-        default="credit",
-        description="What becomes of what was paid in advance and not used, at an immediate cancel.",
+    trial_end: Instant | None = Field(
+        default=None, description="In place of the plan's trial; null: there is no trial."
     )
+    ends_at: Instant | None = Field(default=None, description="When it ends; never, if not given.")
+    pools_usage: PoolsUsage = False
+
+    @property
+    def is_without_trial(self) -> bool:
+        return self.trial_end is None and "trial_end" in self.model_fields_set
 
 
-class ChangePlan(Asked):
-    plan: Key = Field(
-        description="Id or key of the plan, in its newest version.", examples=["scale"]
-    )
-    effective: Literal["immediately", "period_end"] = "immediately"
-
-
-class SetQuantity(Asked):
-    item: Key = Field(description="A recurring item of the plan.", examples=["seats"])
-    quantity: NotNegative
-
-
-class ChargeOnce(Asked):
-    """A one-off charge, billed by the next invoice."""
-
-    key: Key = Field(examples=["onboarding"])
-    description: Name | None = Field(default=None, examples=["Onboarding workshop"])
-    amount: Decimal = Field(description="For one unit, in the subscription's currency.")
-    quantity: Decimal = Fraction(1)
+def phases_of(body: NewSubscription) -> list[NewPhase]:
+    """One phase, or those that it tells. Raises Invalid for a body that tells both, or neither."""
+    if body.phases is None:
+        if body.plan is None:
+            raise Invalid.at("plan", "is required")
+        terms = ("plan", "version", "overrides", "quantities")
+        one = {name: getattr(body, name) for name in terms}
+        return [NewPhase.model_construct(_fields_set=None, periods=None, **one)]
+    told = [n for n in ("plan", "version", "overrides", "quantities") if n in body.model_fields_set]
+    lengths = faults_of_phases([phase.periods for phase in body.phases])
+    faults = [Fault(name, "is told by phases") for name in told]
+    faults += [Fault(f"phases.{fault.path}", fault.message) for fault in lengths]
+    if faults:
+        raise Invalid(faults)
+    return body.phases
 
 
 class Redemption(BaseModel):
     coupon: str = Field(examples=["launch"])
     redeemed_at: str = Field(examples=["2026-01-01T00:00:00Z"])
     uses: int = Field(examples=[1])
+
+
+class AddOn(BaseModel):
+    """A recurring item of the subscription's own."""
+
+    key: str = Field(examples=["support"])
+    since: str = Field(examples=["2026-01-15T00:00:00Z"])
+    charged: Literal["in_advance", "in_arrears"]
+    quantity: str = Field(examples=["1"])
+    price: dict[str, object] = Field(examples=[{"model": "flat", "amount": "50.00"}])
+    entitlements: list[dict[str, object]] | None = Field(
+        default=None, description="What it gives, if anything.", examples=[ENTITLEMENTS_EXAMPLE]
+    )
+
+
+class PlannedChange(BaseModel):
+    """A change that waits for its time: for the instant `at`, or for the end of a period."""
+
+    id: str = Field(description="What `withdraw` takes.", examples=["next_plan"])
+    at: str | None = Field(examples=[None])
+    periods: int | None = Field(
+        description="The end of which period it waits for; 1 is the current one.", examples=[1]
+    )
+    reason: str | None = Field(examples=["agreed in the contract"])
+    change: dict[str, object] = Field(examples=[{"action": "change_plan", "plan": "scale"}])
 
 
 class Subscription(BaseModel):
@@ -120,9 +186,24 @@ class Subscription(BaseModel):
     customer: str = Field(examples=["acme"])
     plan: str = Field(examples=["pro"])
     plan_version: int = Field(examples=[1])
-    status: Literal["scheduled", "trialing", "active", "paused", "cancelled"]
+    based_on_version: int = Field(
+        description="The version for sale that it is on, or that its overrides are put into.",
+        examples=[1],
+    )
+    overrides: dict[str, object] | None = Field(
+        description="Prices of its own, which make a version of the plan that is its own.",
+        examples=[None],
+    )
+    status: Literal["scheduled", "incomplete", "trialing", "active", "paused", "cancelled"]
     currency: str = Field(examples=["USD"])
     timezone: str = Field(examples=["UTC"])
+    payer: str | None = Field(
+        description="The key of the parent that it is billed to; null where its customer pays.",
+        examples=[None],
+    )
+    pools_usage: bool = Field(
+        description="Whether usage of the customer's children counts as the customer's own."
+    )
     started_at: str = Field(examples=["2026-01-01T00:00:00Z"])
     trial_end: str | None = Field(examples=[None])
     current_period: tuple[str, str] | None = Field(
@@ -130,12 +211,31 @@ class Subscription(BaseModel):
     )
     quantities: dict[str, str] = Field(examples=[{"seats": "3"}])
     coupons: list[Redemption]
+    add_ons: list[AddOn] = Field(description="The recurring ones, beside the items of the plan.")
     next_plan: str | None = Field(
         description="The plan that the next period begins with.", examples=[None]
     )
+    next_plan_version: int | None = Field(examples=[None])
     cancels_at_period_end: bool
+    schedule: list[PlannedChange] = Field(
+        description="What is to come: at the end of the current period, then what else was scheduled."
+    )
+    awaits_payment: str | None = Field(
+        description="The first invoice, by its name, while the subscription is `incomplete` without its payment.",
+        examples=[None],
+    )
+    past_due: list[str] = Field(
+        description="Its invoices that were not paid, by their names, where its plan has a policy on that.",
+        examples=[[]],
+    )
     paused_at: str | None = Field(examples=[None])
     ended_at: str | None = Field(examples=[None])
+    transferred_to: str | None = Field(
+        description="The id of the subscription that goes on for another customer.", examples=[None]
+    )
+    transferred_from: str | None = Field(
+        description="The id of the subscription that this one goes on from.", examples=[None]
+    )
     test_clock: str | None = Field(examples=[None])
     created_at: str = Field(examples=["2026-01-01T00:00:00Z"])
 
@@ -166,6 +266,11 @@ class AnsweredSubscription(Subscription):
     issued: Issued
 
 
+class Amount(BaseModel):
+    amount: str = Field(examples=["15.50"])
+    currency: str = Field(examples=["USD"])
+
+
 class TimelineEntry(BaseModel):
     """One step of a subscription's life."""
 
@@ -176,8 +281,13 @@ class TimelineEntry(BaseModel):
     request: dict[str, object] | None = Field(
         description="What was asked; null for what came due by itself."
     )
+    refused: str | None = Field(
+        description="Why a change whose time had come was not made after all.", examples=[None]
+    )
     invoices: list[str] = Field(examples=[["INV-000002"]])
     credit_notes: list[str] = Field(examples=[[]])
+    invoiced: Amount | None = Field(description="The total of these invoices.")
+    credited: Amount | None = Field(description="The total of these credit notes.")
 
 
 class Timeline(BaseModel):

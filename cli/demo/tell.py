@@ -21,6 +21,8 @@ from cli.demo.story import (
     batches,
     usage_of,
 )
+from cli.explanations import show
+from cli.live.clocks import lead
 from domain.reading import written
 from providers.payments.sandbox.remote import SandboxRemote
 
@@ -45,7 +47,7 @@ async def tell(weir: WeirClient, sandbox: SandboxRemote, console: Console) -> To
     )
     await _use(weir, clock, console)
     console.print("[bold]The period ends[/bold], and the retry of a declined card falls due")
-    await _advance(weir, clock, UNTIL)
+    await lead(weir, clock, UNTIL)
     await _show(weir, console)
     return Told(clock, subscriptions)
 
@@ -97,23 +99,36 @@ async def _use(weir: WeirClient, clock: str, console: Console) -> None:
         for batch in batches(events):
             await weir.post("events", batch)
             progress.advance(sent, len(batch))
-            await _advance(weir, clock, datetime.fromisoformat(str(batch[-1]["time"])))
-
-
-async def _advance(weir: WeirClient, clock: str, to: datetime) -> None:
-    answer = await weir.post(f"test-clocks/{clock}/advance", {"to": written(to)})
-    while answer["status"] != "ready":
-        answer = await weir.get(f"test-clocks/{clock}")
+            await lead(weir, clock, datetime.fromisoformat(str(batch[-1]["time"])))
 
 
 async def _show(weir: WeirClient, console: Console) -> None:
     show_usage(console, [row for buyer in BUYERS for row in await _usage_rows(weir, buyer)])
-    for invoice in await weir.every("invoices"):
+    invoices = await weir.every("invoices")
+    for invoice in invoices:
         show_invoice(console, invoice)
     show_ledger(
         console, {b.key: await weir.every(f"customers/{b.key}/ledger") for b in BUYERS if b.top_up}
     )
     show_payments(console, await weir.every("payments"))
+    await _explain(weir, console, invoices)
+
+
+async def _explain(weir: WeirClient, console: Console, invoices: list[Any]) -> None:
+    """One line of usage in words, and every invoice computed again from its events."""
+    invoice, line = next(
+        (invoice["number"], place)
+        for invoice in invoices
+        for place, line in enumerate(invoice["lines"], start=1)
+        if line["kind"] == "usage"
+    )
+    console.print(f"\n[bold]Why?[/bold]  weir explain {invoice} {line}")
+    show(console, await weir.get(f"invoices/{invoice}/lines/{line}/explain"))
+    verdicts = [await weir.get(f"invoices/{each['number']}/verify") for each in invoices]
+    agreeing = sum(each["verdict"] == "agrees" for each in verdicts)
+    console.print(
+        f"{agreeing} of {len(verdicts)} invoices, computed again from their events alone, agree to the byte"
+    )
 
 
 async def _usage_rows(weir: WeirClient, buyer: Buyer) -> list[tuple[str, str, str]]:

@@ -67,6 +67,7 @@ async def servers(
         if "STRIPE_API_KEY" not in named:
             journal = directory / "sandbox.journal" if keep else None
             named |= await _start_sandbox(stack, ports.sandbox, journal, api_port)
+        named.setdefault("WEBHOOK_PRIVATE_ADDRESSES", "test")  # a receiver under work is here
         yield Running(named, api_port, temporal_ui)
 
 

@@ -6,13 +6,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal, assert_never
 
 from domain.calendar import Period
-from domain.metering.aggregation import aggregate, level_at_end
+from domain.metering.aggregation import (
+    NOTHING_CARRIED,
+    Carried,
+    aggregate,
+    level_at_end,
+    usage_of,
+)
 from domain.metering.measuring import GroupKey, Measure
 from domain.metering.meter import Meter
-from domain.metering.rollups import Rollup, level_of, merge, quantity_of
+from domain.metering.rollups import Rollup, Sums, SumsByWindow, level_of, merge, quantity_of
 from domain.pricing.usage import (
     Events,
     Group,
@@ -33,9 +40,10 @@ def consumption(
     shape: UsageShape,
     timezone: str = "UTC",
     without: Sequence[Period] = (),
+    closings: Sequence[datetime] = (),
 ) -> Usage:
     """The usage of a window, leaving out the stretches `without`; never below 0, since the excess of a correction is
-    not carried.
+    not carried. `closings` are the ends of earlier windows, at each of which a level that is carried was cut at 0.
 
     `measures` are the meter's, in any order; what lies before the window counts only if the meter carries over, and
     must be there then. A price of one quantity takes all groups together; a price of groups takes a meter that does
@@ -46,26 +54,50 @@ def consumption(
             return _events(measures, window, without)
         case "quantity":
             whole = by_dimensions(meter, ())
-            return _aggregated(whole, _regrouped(whole, measures), window, timezone, without)
+            regrouped = _regrouped(whole, measures)
+            return _aggregated(whole, regrouped, window, timezone, without, closings)
         case "groups":
             grouped = _regrouped(meter, measures)
-            return _in_groups(_aggregated(meter, grouped, window, timezone, without))
+            return _in_groups(_aggregated(meter, grouped, window, timezone, without, closings))
         case _:
             assert_never(shape)
 
 
 def consumption_of_rollups(
     meter: Meter,
-    rollups: Mapping[GroupKey, Rollup],
-    before: Mapping[GroupKey, Rollup],
+    sums: SumsByWindow,
+    before: Sequence[Sums],
+    window: Period,
     shape: Literal["quantity", "groups"],
+    timezone: str = "UTC",
+    without: Sequence[Period] = (),
 ) -> Usage:
-    """The same from the rollups of a window's measures, and of those `before` it where the meter carries over."""
+    """The same from the rollups of a window's measures, and, where the meter carries over, of those of each of the
+    `stretches_before` it.
+    """
     if shape == "quantity":
         meter = by_dimensions(meter, ())
-    carried_in = level_of(meter, merged(meter, before))
-    quantity = at_least_nothing(quantity_of(meter, merged(meter, rollups), carried_in))
-    return quantity if shape == "quantity" else _in_groups(quantity)
+    carried_in: Carried = NOTHING_CARRIED
+    for stretch in before:
+        carried_in = level_of(meter, merged(meter, stretch), carried_in)
+    sums = merged_by_window(meter, sums)
+    return _billed(quantity_of(meter, sums, window, timezone, without, carried_in), shape)
+
+
+def consumption_of_quantities(
+    meter: Meter, quantities: Mapping[GroupKey, Fraction], shape: Literal["quantity", "groups"]
+) -> Usage:
+    """The same from what was counted, exactly, of each group that the shape has. A group without any is not there."""
+    if shape == "quantity":
+        meter = by_dimensions(meter, ())
+    none: dict[GroupKey, Fraction] = {} if meter.group_by else {(): Fraction(0)}
+    return _billed(usage_of(meter, none | dict(quantities)), shape)
+
+
+def stretches_before(window: Period, closings: Sequence[datetime]) -> list[Period]:
+    """All time before a window, parted where a level was cut at 0."""
+    ends = sorted({end for end in closings if end < window.start} | {window.start})
+    return [Period(start, end) for start, end in pairwise([BEGINNING, *ends])]
 
 
 def by_dimensions(meter: Meter, names: Collection[str]) -> Meter:
@@ -73,17 +105,29 @@ def by_dimensions(meter: Meter, names: Collection[str]) -> Meter:
     return replace(meter, group_by=tuple(d for d in meter.group_by if d.name in names))
 
 
-def merged(meter: Meter, *parts: Mapping[GroupKey, Rollup]) -> Mapping[GroupKey, Rollup]:
+def merged(meter: Meter, *parts: Sums) -> Sums:
     """The rollups of all parts together, by the meter's dimensions."""
     whole: dict[GroupKey, Rollup] = {}
-    for rollups in parts:
-        for key, rollup in rollups.items():
-            group = _group_of(meter, key)
+    for sums in parts:
+        for key, rollup in sums.items():
+            group = group_of(meter, key)
             whole[group] = merge(whole[group], rollup) if group in whole else rollup
     return whole
 
 
-def _group_of(meter: Meter, key: GroupKey) -> GroupKey:
+def merged_by_window(meter: Meter, *parts: SumsByWindow) -> SumsByWindow:
+    """The same, each window for itself."""
+    whole: dict[GroupKey, dict[datetime, Rollup]] = {}
+    for sums in parts:
+        for key, windows in sums.items():
+            known = whole.setdefault(group_of(meter, key), {})
+            for start, rollup in windows.items():
+                known[start] = merge(known[start], rollup) if start in known else rollup
+    return whole
+
+
+def group_of(meter: Meter, key: GroupKey) -> GroupKey:
+    """The group, by the meter's dimensions, of one that may have more of them."""
     if len(key) == len(meter.group_by):
         return key
     names = {dimension.name for dimension in meter.group_by}
@@ -91,7 +135,12 @@ def _group_of(meter: Meter, key: GroupKey) -> GroupKey:
 
 
 def _regrouped(meter: Meter, measures: Iterable[Measure]) -> Iterator[Measure]:
-    return (replace(measure, group=_group_of(meter, measure.group)) for measure in measures)
+    return (replace(measure, group=group_of(meter, measure.group)) for measure in measures)
+
+
+def _billed(usage: Quantity | Groups, shape: Literal["quantity", "groups"]) -> Usage:
+    usage = at_least_nothing(usage)
+    return usage if shape == "quantity" else _in_groups(usage)
 
 
 def at_least_nothing(usage: Quantity | Groups) -> Quantity | Groups:
@@ -112,9 +161,12 @@ def _aggregated(
     window: Period,
     timezone: str,
     without: Sequence[Period],
+    closings: Sequence[datetime],
 ) -> Quantity | Groups:
     known = tuple(measures)
-    carried_in = level_at_end(meter, known, Period(BEGINNING, window.start))
+    carried_in: Carried = NOTHING_CARRIED
+    for stretch in stretches_before(window, closings) if meter.carry_over else ():
+        carried_in = level_at_end(meter, known, stretch, carried_in)
     if meter.aggregation != "weighted_sum":  # whose level does change in what is left out
         known = tuple(_outside(known, without))
     return at_least_nothing(aggregate(meter, known, window, timezone, carried_in, without))

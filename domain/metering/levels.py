@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from domain.calendar import Period
+from domain.metering.grains import left_of
 from domain.metering.meter import Level
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -37,15 +38,11 @@ class HeldLevel:
 
     def average(self, stretch: Period, without: Sequence[Period] = ()) -> Fraction:
         """The level held over a stretch, integrated and divided by its whole length; what it was in the periods
-        `without` counts nothing. Over no time at all it is 0.
+        `without`, which may overlap, counts nothing. Over no time at all it is 0.
         """
         if stretch.start == stretch.end:
             return Fraction(0)
-        held = self._held(stretch)
-        for left_out in without:
-            both = Period(max(stretch.start, left_out.start), min(stretch.end, left_out.end))
-            if both.start < both.end:
-                held -= self._held(both)
+        held = sum((self._held(part) for part in left_of(stretch, without)), Fraction(0))
         return held / (stretch.length // _MICROSECOND)
 
     def _held(self, stretch: Period) -> Fraction:

@@ -115,3 +115,9 @@ def _read_rounding(value: object) -> Rounding:
     scale = fields.optional("scale", integer(-FINEST_SCALE, FINEST_SCALE), 0)
     fields.done()
     return Rounding(cast(RoundingMode, mode), scale)
+
+
+def adds_up(meter: Meter) -> bool:
+    """Whether a level is carried over that each event changes, instead of setting it."""
+    changes = meter.aggregation in ("sum", "weighted_sum") and meter.level == "change"
+    return meter.carry_over and changes

@@ -1,26 +1,28 @@
 """The sum of the amounts that events carry, times a multiplier."""
 
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 
 from domain.errors import Invalid
-from domain.pricing.steps import ZERO, Step, charged
+from domain.exact import ONE, as_exact, sum_of
+from domain.pricing.figures import figure
+from domain.pricing.steps import Step, charged
 from domain.pricing.usage import Events
-from domain.reading import Fields, decimal
+from domain.reading import Fields
 
 
 @dataclass(frozen=True, slots=True)
 class Dynamic:
-    multiplier: Fraction
+    multiplier: Decimal
 
     def charge(self, usage: Events) -> list[Step]:
-        carried = ZERO
+        carried = []
         for index, event in enumerate(usage.events):
             if event.amount is None:
                 raise Invalid.at(f"usage.events.{index}.amount", "is required")
-            carried += event.amount
-        return [charged("multiplier", carried, self.multiplier)]
+            carried.append(as_exact(event.amount))
+        return [charged("multiplier", sum_of(carried), self.multiplier)]
 
 
 def read_dynamic(fields: Fields) -> Dynamic:
-    return Dynamic(fields.optional("multiplier", decimal, Fraction(1)))
+    return Dynamic(fields.optional("multiplier", figure, ONE))

@@ -1,19 +1,22 @@
 """One amount, whatever the quantity."""
 
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 
-from domain.pricing.steps import Step, charged
-from domain.reading import Fields, decimal
+from domain.decimals import Exact
+from domain.exact import ONE
+from domain.pricing.figures import figure
+from domain.pricing.steps import Step
+from domain.reading import Fields
 
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    amount: Fraction
+    amount: Decimal
 
-    def charge(self, quantity: Fraction) -> list[Step]:
-        return [charged("amount", Fraction(1), self.amount)]
+    def charge(self, quantity: Exact) -> list[Step]:
+        return [Step("amount", ONE, self.amount, self.amount)]
 
 
 def read_flat(fields: Fields) -> Flat:
-    return Flat(fields.required("amount", decimal))
+    return Flat(fields.required("amount", figure))

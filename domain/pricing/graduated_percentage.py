@@ -1,10 +1,10 @@
 """Each tier's part of an amount of money at that tier's percentage, plus the flat amount of each tier reached."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
+from domain.decimals import Exact
 from domain.pricing.steps import Step
-from domain.pricing.tiers import Tiers, charge_tiers, read_percent_tiers
+from domain.pricing.tiers import Tiers, read_percent_tiers
 from domain.reading import Fields, boolean
 
 
@@ -15,8 +15,8 @@ class GraduatedPercentage:
     tiers: Tiers
     flat_on_zero: bool
 
-    def charge(self, quantity: Fraction) -> list[Step]:
-        return charge_tiers(self.tiers, quantity, self.flat_on_zero)
+    def charge(self, quantity: Exact) -> list[Step]:
+        return self.tiers.charge(quantity, self.flat_on_zero)
 
 
 def read_graduated_percentage(fields: Fields) -> GraduatedPercentage:

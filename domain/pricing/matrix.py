@@ -1,19 +1,26 @@
 """Each group of a meter at the rate of its cell: the one that matches the most dimensions."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
+from itertools import islice
 
+from domain.decimals import Exact
 from domain.errors import Fault, Invalid
-from domain.pricing.steps import ZERO, Step, charged
+from domain.exact import ZERO, as_exact, plus
+from domain.pricing.figures import figure
+from domain.pricing.steps import Step, charged
 from domain.pricing.usage import Group, Groups, dimension_values
-from domain.reading import Fields, decimal, list_of, text
+from domain.reading import MOST_FAULTS, Fields, list_of, text
 
 MOST_DIMENSIONS = 20
 MOST_CELLS = 1_000
+MOST_TOLD = 10
+LONGEST_TOLD = 100
 
 Match = tuple[tuple[str, str | None], ...]
+Place = tuple[int, Group]  # a group and where it is among all
 Pattern = tuple[tuple[str, ...], dict[tuple[str | None, ...], int]]
 
 
@@ -22,33 +29,54 @@ class Cell:
     """A rate for the groups whose key has all of `match`, sorted by dimension."""
 
     match: Match
-    unit_amount: Fraction
+    unit_amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
+    """`beyond` prices the groups that this one has no price for, where there is one."""
+
     dimensions: tuple[str, ...]
     cells: tuple[Cell, ...]
-    default_unit_amount: Fraction | None
+    default_unit_amount: Decimal | None
+    patterns: tuple[Pattern, ...]
+    beyond: "Matrix | None" = None
 
     def charge(self, usage: Groups) -> list[Step]:
         """Charge the groups cell by cell. A group without a cell and a default is refused, never billed as 0;
         so is one with two cells of which neither is the more specific.
         """
-        patterns = _patterns(self.cells)
-        in_cell: dict[int, Fraction] = defaultdict(Fraction)
-        in_none = ZERO
-        for index, group in enumerate(usage.groups):
-            cell = _cell_of(group, patterns, f"usage.groups.{index}")
-            if cell is not None:
-                in_cell[cell] += group.quantity
-            elif self.default_unit_amount is None:
-                raise Invalid.at(f"usage.groups.{index}", "has no cell, and there is no default")
-            else:
-                in_none += group.quantity
-        return list(self._steps(in_cell, in_none))
+        steps, unpriced = self._charge(enumerate(usage.groups))
+        beyond, prefix = self.beyond, "beyond."
+        while unpriced and beyond is not None:
+            more, unpriced = beyond._charge(unpriced)
+            steps += [step._replace(step=prefix + step.step) for step in more]
+            beyond, prefix = beyond.beyond, prefix + "beyond."
+        if unpriced:
+            raise Invalid(
+                Fault(
+                    f"usage.groups.{index}", f"{_told(group)} has no cell, and there is no default"
+                )
+                for index, group in unpriced[:MOST_TOLD]
+            )
+        return steps
 
-    def _steps(self, in_cell: dict[int, Fraction], in_none: Fraction) -> Iterator[Step]:
+    def _charge(self, groups: Iterable[Place]) -> tuple[list[Step], list[Place]]:
+        """The steps of the groups that this matrix itself has a price for, and the others."""
+        in_cell: dict[int, Exact] = {}
+        in_none: Exact = ZERO
+        unpriced: list[Place] = []
+        for index, group in groups:
+            cell = _cell_of(group, self.patterns, index)
+            if cell is not None:
+                in_cell[cell] = plus(in_cell.get(cell, ZERO), as_exact(group.quantity))
+            elif self.default_unit_amount is None:
+                unpriced.append((index, group))
+            else:
+                in_none = plus(in_none, as_exact(group.quantity))
+        return list(self._steps(in_cell, in_none)), unpriced
+
+    def _steps(self, in_cell: dict[int, Exact], in_none: Exact) -> Iterator[Step]:
         for index, quantity in sorted(in_cell.items()):
             yield charged(f"cells.{index}.unit_amount", quantity, self.cells[index].unit_amount)
         if self.default_unit_amount is not None and in_none:
@@ -59,31 +87,43 @@ def read_matrix(fields: Fields) -> Matrix:
     dimensions = fields.required("dimensions", _read_dimensions)
     cells = fields.required("cells", list_of(_read_cell, MOST_CELLS))
     if dimensions and cells:  # where both could be read
-        for fault in _misplaced_matches(dimensions, cells):
+        for fault in islice(_misplaced_matches(dimensions, cells), MOST_FAULTS):
             fields.refuse(fault.path, fault.message)
-    return Matrix(dimensions, cells, fields.nullable("default_unit_amount", decimal))
+    default = fields.nullable("default_unit_amount", figure)
+    return Matrix(dimensions, cells, default, _patterns(cells or ()))
 
 
-def _patterns(cells: tuple[Cell, ...]) -> list[Pattern]:
+def _patterns(cells: tuple[Cell, ...]) -> tuple[Pattern, ...]:
     """Cells by the dimensions they match, the most dimensions first: a group is looked up, not searched."""
     patterns: dict[tuple[str, ...], dict[tuple[str | None, ...], int]] = defaultdict(dict)
     for index, cell in enumerate(cells):
-        names = tuple(name for name, _ in cell.match)
-        patterns[names][tuple(value for _, value in cell.match)] = index
-    return sorted(patterns.items(), key=lambda pattern: -len(pattern[0]))
+        names = tuple([name for name, _ in cell.match])
+        patterns[names][tuple([value for _, value in cell.match])] = index
+    return tuple(sorted(patterns.items(), key=lambda pattern: -len(pattern[0])))
 
 
-def _cell_of(group: Group, patterns: list[Pattern], path: str) -> int | None:
+def _told(group: Group) -> str:
+    """A group's key, for whoever must find a price for it."""
+    named = (
+        f"{name}={'(none)' if value is None else value[:LONGEST_TOLD]}" for name, value in group.key
+    )
+    return ", ".join(named) or "usage without dimensions"
+
+
+def _cell_of(group: Group, patterns: tuple[Pattern, ...], index: int) -> int | None:
     key = dict(group.key)
     found, size = None, 0
     for names, cells in patterns:
         if found is not None and len(names) < size:
             break
-        cell = cells.get(tuple(key.get(name) for name in names))
+        cell = cells.get(tuple(map(key.get, names)))
         if cell is None:
             continue
         if found is not None:
-            raise Invalid.at(path, f"is matched by cells {found} and {cell}, neither more specific")
+            raise Invalid.at(
+                f"usage.groups.{index}",
+                f"is matched by cells {found} and {cell}, neither more specific",
+            )
         found, size = cell, len(names)
     return found
 
@@ -102,7 +142,7 @@ def _read_cell(value: object) -> Cell:
     fields = Fields(value)
     cell = Cell(
         fields.required("match", dimension_values),
-        fields.required("unit_amount", decimal),
+        fields.required("unit_amount", figure),
     )
     fields.done()
     return cell

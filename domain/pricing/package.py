@@ -1,31 +1,41 @@
 """Whole packages: those begun beyond the free units, or those filled."""
 
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 from typing import Literal, cast
 
-from domain.decimals import round_to
-from domain.pricing.steps import ZERO, Step, charged, refuse_negative
-from domain.reading import Fields, decimal, not_negative, one_of, positive
+from domain.decimals import Exact
+from domain.exact import ZERO, minus
+from domain.pricing.figures import figure, not_negative, positive
+from domain.pricing.steps import Step, charged, refuse_negative
+from domain.reading import Fields, one_of
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    package_size: Fraction
-    package_amount: Fraction
-    free_units: Fraction
+    package_size: Decimal
+    package_amount: Decimal
+    free_units: Decimal
     round: Literal["up", "down"]
 
-    def charge(self, quantity: Fraction) -> list[Step]:
+    def charge(self, quantity: Exact) -> list[Step]:
         refuse_negative(quantity)
-        packages = max(quantity - self.free_units, ZERO) / self.package_size
-        return [charged("package_amount", round_to(packages, 0, self.round), self.package_amount)]
+        packages = Decimal(self._packages(max(minus(quantity, self.free_units), ZERO)))
+        return [charged("package_amount", packages, self.package_amount)]
+
+    def _packages(self, units: Exact) -> int:
+        numerator, denominator = units.as_integer_ratio()
+        size, parts = self.package_size.as_integer_ratio()
+        begun = (
+            -1 if self.round == "up" else 1
+        )  # the quotient rounds down, and of minus the units, up
+        return begun * (begun * numerator * parts // (denominator * size))
 
 
 def read_package(fields: Fields) -> Package:
     return Package(
         fields.required("package_size", positive),
-        fields.required("package_amount", decimal),
+        fields.required("package_amount", figure),
         fields.optional("free_units", not_negative, ZERO),
         cast(Literal["up", "down"], fields.optional("round", one_of("up", "down"), "up")),
     )

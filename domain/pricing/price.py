@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 from typing import assert_never
 
+from domain.decimals import Exact
 from domain.errors import Invalid
+from domain.exact import ZERO
 from domain.pricing.dynamic import Dynamic, read_dynamic
+from domain.pricing.figures import not_negative, percent, positive
 from domain.pricing.flat import Flat, read_flat
 from domain.pricing.graduated import Graduated, read_graduated
 from domain.pricing.graduated_percentage import GraduatedPercentage, read_graduated_percentage
@@ -14,10 +17,9 @@ from domain.pricing.matrix import Matrix, read_matrix
 from domain.pricing.package import Package, read_package
 from domain.pricing.per_unit import PerUnit, read_per_unit
 from domain.pricing.percentage import Percentage, read_percentage
-from domain.pricing.steps import ZERO
 from domain.pricing.usage import UsageShape
 from domain.pricing.volume import Volume, read_volume
-from domain.reading import Fields, not_negative, percent, positive, text
+from domain.reading import Fields, text
 
 QuantityModel = Flat | PerUnit | Package | Graduated | Volume | GraduatedPercentage
 Model = QuantityModel | Percentage | Matrix | Dynamic
@@ -33,6 +35,7 @@ _READERS: Mapping[str, Callable[[Fields], Model]] = {
     "matrix": read_matrix,
     "dynamic": read_dynamic,
 }
+_ADDED = frozenset(("included", "discount_percent", "minimum", "maximum", "unit", "unit_rate"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,12 @@ class Price:
     """Amounts are in the currency, or in `unit`, of which one is worth `unit_rate` in the currency."""
 
     model: Model
-    included: Fraction = ZERO
-    discount_percent: Fraction = ZERO
-    minimum: Fraction | None = None
-    maximum: Fraction | None = None
+    included: Exact = ZERO
+    discount_percent: Exact = ZERO
+    minimum: Exact | None = None
+    maximum: Exact | None = None
     unit: str | None = None
-    unit_rate: Fraction | None = None
+    unit_rate: Exact | None = None
 
 
 def usage_shape(price: Price) -> UsageShape:
@@ -68,9 +71,17 @@ def read_price(value: object) -> Price:
     read_model = _READERS[_model_name(value)]
     fields = Fields(value)
     fields.required("model", text)
+    model = read_model(fields)
+    price = Price(model) if _ADDED.isdisjoint(value) else _read_added(fields, model)
+    fields.done()
+    return price
+
+
+def _read_added(fields: Fields, model: Model) -> Price:
+    """What most prices do not have."""
     price = Price(
-        model=read_model(fields),
-        included=fields.optional("included", _included_of(read_model), ZERO),
+        model=model,
+        included=fields.optional("included", _included_of(model), ZERO),
         discount_percent=fields.optional("discount_percent", percent, ZERO),
         minimum=fields.nullable("minimum", not_negative),
         maximum=fields.nullable("maximum", not_negative),
@@ -78,7 +89,6 @@ def read_price(value: object) -> Price:
         unit_rate=fields.nullable("unit_rate", positive),
     )
     _refuse_contradictions(fields, price)
-    fields.done()
     return price
 
 
@@ -91,14 +101,12 @@ def _model_name(value: Mapping[object, object]) -> str:
     return name
 
 
-def _included_of(read_model: Callable[[Fields], Model]) -> Callable[[object], Fraction]:
+def _included_of(model: Model) -> Callable[[object], Decimal]:
     """Included units come off one quantity; models that charge groups or events have none."""
-    return (
-        _no_included if read_model in (read_percentage, read_matrix, read_dynamic) else not_negative
-    )
+    return _no_included if isinstance(model, Percentage | Matrix | Dynamic) else not_negative
 
 
-def _no_included(value: object) -> Fraction:
+def _no_included(value: object) -> Decimal:
     raise Invalid.at("", "is not taken by a price of groups or events")
 
 

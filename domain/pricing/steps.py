@@ -1,44 +1,37 @@
 """The steps of a rating: how an amount came about, one part of the price after another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from math import lcm
+from typing import NamedTuple
 
-from domain.decimals import plain
+from domain.decimals import Exact, plain
 from domain.errors import Invalid
+from domain.exact import sum_of, times
 
-ZERO = Fraction(0)
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one part of a price adds. `step` is that part's path in the price (`tiers.0.unit_amount`); where
     both are there, `quantity` × `rate` is `amount`.
+
+    A named tuple, as all that there are many of in a rating: it is made in half the time of a dataclass.
     """
 
     step: str
-    quantity: Fraction | None
-    rate: Fraction | None
-    amount: Fraction
+    quantity: Exact | None
+    rate: Exact | None
+    amount: Exact
 
 
-def charged(step: str, quantity: Fraction, rate: Fraction) -> Step:
-    return Step(step, quantity, rate, quantity * rate)
+def charged(step: str, quantity: Exact, rate: Exact) -> Step:
+    return Step(step, quantity, rate, times(quantity, rate))
 
 
-def lump(step: str, amount: Fraction) -> Step:
+def lump(step: str, amount: Exact) -> Step:
     return Step(step, None, None, amount)
 
 
-def total(steps: Sequence[Step]) -> Fraction:
-    """The sum of the amounts, over one common denominator: quicker than adding them one by one."""
-    if len(steps) == 1:
-        return steps[0].amount
-    common = lcm(*(step.amount.denominator for step in steps))
-    return Fraction(
-        sum(step.amount.numerator * (common // step.amount.denominator) for step in steps), common
-    )
+def total(steps: Sequence[Step]) -> Exact:
+    """The sum of the amounts."""
+    return sum_of([step.amount for step in steps])
 
 
 def written(step: Step) -> dict[str, str | None]:
@@ -51,7 +44,7 @@ def written(step: Step) -> dict[str, str | None]:
     }
 
 
-def refuse_negative(quantity: Fraction) -> None:
+def refuse_negative(quantity: Exact) -> None:
     """Tiers and packages are counted from zero: a negative quantity is in none of them."""
-    if quantity.numerator < 0:
+    if quantity < 0:
         raise Invalid.at("usage.quantity", "must not be negative under this price")

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
+from domain.decimals import Exact
 from domain.errors import Invalid
+from domain.pricing.figures import figure
 from domain.reading import Fields, InexactNumber, decimal, list_of
 
 UsageShape = Literal["quantity", "groups", "events"]
@@ -21,14 +23,13 @@ class Quantity:
     total: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """The quantity of one group of a meter's `group_by`. `key` is sorted by dimension; None is a property
     that the events of the group do not have.
     """
 
     key: tuple[tuple[str, str | None], ...]
-    quantity: Fraction
+    quantity: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,11 @@ class Groups:
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PricedEvent:
+class PricedEvent(NamedTuple):
     """An event as far as a price looks at it: its quantity (`percentage`), or its amount (`dynamic`)."""
 
-    quantity: Fraction | None
-    amount: Fraction | None
+    quantity: Exact | None
+    amount: Exact | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,12 @@ def dimension_value(value: object) -> str | None:
 
 def dimension_values(value: object) -> tuple[tuple[str, str | None], ...]:
     """Read `{dimension: value}`, sorted by dimension."""
+    if type(value) is dict:
+        for name, member in value.items():
+            if type(name) is not str or type(member) is not str:
+                break
+        else:  # nearly always all are text already
+            return tuple(sorted(value.items()))
     fields = Fields(value)
     names = [name for name in value if isinstance(name, str)] if isinstance(value, Mapping) else []
     pairs = tuple((name, fields.required(name, dimension_value)) for name in sorted(names))
@@ -113,14 +119,14 @@ def _read_quantity(value: object) -> Quantity:
 
 def _read_group(value: object) -> Group:
     fields = Fields(value)
-    group = Group(fields.required("key", dimension_values), fields.required("quantity", decimal))
+    group = Group(fields.required("key", dimension_values), fields.required("quantity", figure))
     fields.done()
     return group
 
 
 def _read_event(value: object) -> PricedEvent:
     fields = Fields(value)
-    event = PricedEvent(fields.nullable("quantity", decimal), fields.nullable("amount", decimal))
+    event = PricedEvent(fields.nullable("quantity", figure), fields.nullable("amount", figure))
     fields.done()
     return event
 

@@ -1,10 +1,10 @@
 """All units at the rate of the tier that the whole quantity falls in, plus that tier's flat amount."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
+from domain.decimals import Exact
 from domain.pricing.steps import Step
-from domain.pricing.tiers import Tiers, charge_at_zero, read_amount_tiers, tier_of
+from domain.pricing.tiers import Tiers, read_amount_tiers
 from domain.reading import Fields, boolean
 
 
@@ -13,10 +13,10 @@ class Volume:
     tiers: Tiers
     flat_on_zero: bool
 
-    def charge(self, quantity: Fraction) -> list[Step]:
-        if quantity.numerator <= 0:
-            return charge_at_zero(self.tiers, quantity, self.flat_on_zero)
-        return list(self.tiers[tier_of(self.tiers, quantity)].charge(quantity))
+    def charge(self, quantity: Exact) -> list[Step]:
+        if quantity <= 0:
+            return self.tiers.charge_at_zero(quantity, self.flat_on_zero)
+        return self.tiers.charge_in(self.tiers.tier_of(quantity), quantity)
 
 
 def read_volume(fields: Fields) -> Volume:

@@ -3,30 +3,45 @@ is found out when its time has come, and is then an answer.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
-from typing import Literal, cast
 
 from domain.calendar import Interval, read_interval
 from domain.credits import GrantOrder, TopUpOrder, read_grant, read_top_up
 from domain.currencies import read_currency
 from domain.metering.incoming import name, read_properties
-from domain.reading import Fields, decimal, instant, integer, key, list_of, one_of, text
+from domain.overrides import read_overrides
+from domain.phases import MOST_PERIODS, MOST_PHASES, faults_of_phases
+from domain.reading import Fields, boolean, decimal, instant, integer, key, list_of, text
+from domain.scenarios.changing import CHANGES, Change, Overrides, Quantities, read_quantities
 
 MOST_REPETITIONS = 100_000
 
-Effective = Literal["immediately", "period_end"]
-Unused = Literal["credit", "refund", "none"]
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A plan for so many billing periods; without them, for ever."""
+
+    plan: str
+    quantities: Quantities = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
+    periods: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
+    """One phase, or several one after the other. With `without_trial` there is none, whatever the plan says."""
+
     key: str
     customer: str
-    plan: str
-    quantities: Mapping[str, Fraction] = field(default_factory=dict)
+    phases: tuple[Phase, ...]
     coupons: tuple[str, ...] = ()
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    trial_end: datetime | None = None
+    without_trial: bool = False
+    pools_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,45 +59,11 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangePlan:
-    subscription: str
-    plan: str
-    effective: Effective
+class VoidUsage:
+    """An event is taken back, whosever it is: its id is nobody else's."""
 
-
-@dataclass(frozen=True, slots=True)
-class SetQuantity:
-    subscription: str
-    item: str
-    quantity: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class AddOn:
-    """A one-off charge on the subscription's next invoice."""
-
-    subscription: str
-    key: str
-    amount: Fraction
-    description: str
-    quantity: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    subscription: str
-    effective: Effective
-    unused: Unused
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    subscription: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    subscription: str
+    id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +97,7 @@ class Pay:
     new_method: bool
 
 
-OfSubscription = ChangePlan | SetQuantity | AddOn | Cancel | Pause | Resume
-Action = Subscribe | Usage | OfSubscription | Grant | TopUp | Check | Balance | Pay
+Action = Subscribe | Usage | VoidUsage | Change | Grant | TopUp | Check | Balance | Pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +131,47 @@ def _read_subscribe(value: object) -> Action:
     action = Subscribe(
         key=fields.required("key", key),
         customer=fields.required("customer", key),
-        plan=fields.required("plan", key),
-        quantities=fields.optional("quantities", _read_quantities, {}),
+        phases=_phases(fields),
         coupons=fields.optional("coupons", list_of(key), ()),
+        starts_at=fields.nullable("starts_at", instant),
+        ends_at=fields.nullable("ends_at", instant),
+        trial_end=fields.nullable("trial_end", instant),
+        without_trial=isinstance(value, Mapping) and value.get("trial_end", ...) is None,
+        pools_usage=fields.optional("pools_usage", boolean, False),
     )
+    if action.ends_at is not None and action.phases and action.phases[-1].periods is not None:
+        fields.refuse("ends_at", "is told by the last phase, which has periods")
     fields.done()
     return action
 
 
-def _read_quantities(value: object) -> Mapping[str, Fraction]:
+def _phases(fields: Fields) -> tuple[Phase, ...]:
+    if not fields.has("phases"):
+        return (_phase(fields),)
+    for term in ("plan", "quantities", "overrides"):
+        if fields.has(term):
+            fields.nullable(term, lambda given: given)
+            fields.refuse(term, "is told by phases")
+    phases = fields.required("phases", list_of(_read_phase, MOST_PHASES))
+    for fault in faults_of_phases([each.periods for each in phases or ()]):
+        fields.refuse(f"phases.{fault.path}".rstrip("."), fault.message)
+    return phases
+
+
+def _read_phase(value: object) -> Phase:
     fields = Fields(value)
-    names = list(value) if isinstance(value, Mapping) else []
-    quantities = {str(each): fields.required(str(each), decimal) for each in names}
+    periods = fields.nullable("periods", integer(1, MOST_PERIODS))
+    phase = replace(_phase(fields), periods=periods)
     fields.done()
-    return quantities
+    return phase
+
+
+def _phase(fields: Fields) -> Phase:
+    return Phase(
+        fields.required("plan", key),
+        fields.optional("quantities", read_quantities, {}),
+        fields.optional("overrides", read_overrides, {}),
+    )
 
 
 def _read_usage(value: object) -> Action:
@@ -187,64 +194,9 @@ def _read_usage(value: object) -> Action:
     return action
 
 
-def _read_change_plan(value: object) -> Action:
+def _read_void_usage(value: object) -> Action:
     fields = Fields(value)
-    action = ChangePlan(
-        fields.required("subscription", key),
-        fields.required("plan", key),
-        _effective(fields, "immediately"),
-    )
-    fields.done()
-    return action
-
-
-def _read_set_quantity(value: object) -> Action:
-    fields = Fields(value)
-    action = SetQuantity(
-        fields.required("subscription", key),
-        fields.required("item", key),
-        fields.required("quantity", decimal),
-    )
-    fields.done()
-    return action
-
-
-def _read_add_on(value: object) -> Action:
-    fields = Fields(value)
-    named = fields.required("key", key)
-    action = AddOn(
-        subscription=fields.required("subscription", key),
-        key=named,
-        amount=fields.required("amount", decimal),
-        description=fields.optional("description", text, named),
-        quantity=fields.optional("quantity", decimal, Fraction(1)),
-    )
-    fields.done()
-    return action
-
-
-def _read_cancel(value: object) -> Action:
-    fields = Fields(value)
-    unused = fields.optional("unused", one_of("credit", "refund", "none"), "credit")
-    action = Cancel(
-        fields.required("subscription", key),
-        _effective(fields, "period_end"),
-        cast(Unused, unused),
-    )
-    fields.done()
-    return action
-
-
-def _read_pause(value: object) -> Action:
-    fields = Fields(value)
-    action = Pause(fields.required("subscription", key))
-    fields.done()
-    return action
-
-
-def _read_resume(value: object) -> Action:
-    fields = Fields(value)
-    action = Resume(fields.required("subscription", key))
+    action = VoidUsage(fields.required("id", name), fields.required("reason", text))
     fields.done()
     return action
 
@@ -277,22 +229,13 @@ def _pays(new_method: bool) -> Callable[[object], Action]:
     return parse
 
 
-def _effective(fields: Fields, usual: Effective) -> Effective:
-    choices = one_of("immediately", "period_end")
-    return cast(Effective, fields.optional("effective", choices, str(usual)))
-
-
 ACTIONS: Mapping[str, Callable[[object], Action]] = {
     "subscribe": _read_subscribe,
     "usage": _read_usage,
-    "change_plan": _read_change_plan,
-    "set_quantity": _read_set_quantity,
-    "add_on": _read_add_on,
+    "void_usage": _read_void_usage,
+    **CHANGES,
     "grant": lambda value: Grant(read_grant(value)),
     "top_up": lambda value: TopUp(read_top_up(value)),
-    "pause": _read_pause,
-    "resume": _read_resume,
-    "cancel": _read_cancel,
     "check": _read_check,
     "balance": _read_balance,
     "payment_method": _pays(new_method=True),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain import ledger
+from domain.bonuses import Bonus
 from domain.credits import TopUpOrder
 from domain.dunning import Answer, Collection, answered, customer_acted
 from domain.payments import Payment
@@ -11,16 +12,23 @@ from domain.scenarios.scenario import Attempted
 from domain.simulation.books import Books
 from domain.topups import top_up_declined, top_up_paid
 
+NOTHING_TO_PAY_WITH = Attempted("failed", "no_payment_method")
+
 
 class Collecting:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._attempts_of: dict[str, int] = {}
-        self._top_ups: dict[str, TopUpOrder] = {}
+        self._top_ups: dict[str, tuple[TopUpOrder, Bonus | None]] = {}
 
-    def expect(self, invoice: str, order: TopUpOrder) -> None:
-        """The invoice is a top-up's."""
-        self._top_ups[invoice] = order
+    def expect(self, invoice: str, order: TopUpOrder, bonus: Bonus | None) -> None:
+        """The invoice is a top-up's, with what was promised for it."""
+        self._top_ups[invoice] = (order, bonus)
+
+    def is_promised(self, key: str) -> bool:
+        """Whether a top-up's bonus has that key, granted or not."""
+        promised = (bonus for _, bonus in self._top_ups.values() if bonus is not None)
+        return any(bonus.grant == key for bonus in promised)
 
     def attempt(self, name: str, at: datetime) -> None:
         """Attempt the payment of an invoice, once."""
@@ -44,6 +52,8 @@ class Collecting:
                 self._books.keep(customer_acted(collection, at, new_method))
 
     def _next_outcome(self, customer: str) -> Attempted:
+        if not self._books.customer(customer).has_payment_method:
+            return NOTHING_TO_PAY_WITH
         outcomes = self._books.scenario.actors[customer].outcomes
         number = self._attempts_of.get(customer, 0)
         self._attempts_of[customer] = number + 1
@@ -73,16 +83,16 @@ class Collecting:
     def _end_top_up(self, told: Collection, at: datetime) -> None:
         """Paid, it is granted; declined, it is void; waiting for the customer, it waits."""
         books = self._books
-        invoice, order = books.invoices[told.invoice], self._top_ups[told.invoice]
+        invoice, (order, bonus) = books.invoices[told.invoice], self._top_ups[told.invoice]
         match told.status:
             case "paid":
                 self._receive(told, at)
-                ended = top_up_paid(order, invoice, order.key, at)
+                ended = top_up_paid(order, invoice, order.key, at, bonus)
             case "void":
                 ended = top_up_declined(invoice, at)
             case _:
                 return
         books.invoices[told.invoice] = ended.invoice
-        if ended.grant is not None:
-            books.add_grant(ended.grant)
+        for grant in ended.grants:
+            books.add_grant(grant)
         books.post(ended.transactions)

@@ -18,17 +18,18 @@ from domain.simulation.dues import Moment
 from domain.simulation.world import World
 from domain.subscription import Phase
 
-CREDIT_MOVEMENTS = ("grant", "burn", "expire", "refund", "void")
+CREDIT_MOVEMENTS = ("grant", "burn", "transfer", "expire", "refund", "void")
 
 
-def simulate(scenario: Scenario) -> Document:
+def simulate(scenario: Scenario, most_steps: int | None = None) -> Document:
     """Live through a scenario and show what it brought.
 
     Each entry of the timeline acts when its instant has come, before anything that is due at it. Raises Invalid for
-    usage that a price cannot charge.
+    usage that a price cannot charge, and for a story of more than `most_steps`: entries, and things that were due.
     """
-    world = World(scenario)
+    world = World(scenario, most_steps)
     for entry in scenario.timeline:
+        world.count_step()
         world.live_until(Moment(entry.at, Phase.ARRIVED))
         act(world, entry)
     world.live_until(Moment(scenario.until, Phase.DONE))
@@ -64,7 +65,7 @@ def _movements(books: Books, transaction: Transaction) -> list[Document]:
         return []
     return [
         ledger_document(
-            transaction.at, transaction.movement, books.grants[grant].grant.key, posting.amount
+            transaction.at, transaction.movement, books.grants[grant].grant.key, -posting.amount
         )
         for posting in transaction.postings
         for kind, _, grant in [posting.account.partition(":")]

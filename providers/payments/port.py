@@ -35,7 +35,8 @@ class ChargeRequest:
     `customer` and `payment_method` are the provider's ids; without a method the customer's default one is
     charged. `idempotency_key` names the attempt (at most 240 characters); `at` is when it fell due.
     `metadata` (text, at most 40 characters a name and 500 a value) comes back in the provider's events.
-    `first_try` says that nothing of this attempt can have been sent before, since it was only now recorded:
+    Nothing of it can have been sent before `since`, where that is given, nor before `at` where it is not.
+    `first_try` says that nothing of this attempt has been sent before, or so lately that its key is still known:
     it spares the lookup that every other try begins with.
     """
 
@@ -46,6 +47,7 @@ class ChargeRequest:
     metadata: Mapping[str, str]
     at: datetime
     first_try: bool = False
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

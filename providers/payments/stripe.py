@@ -2,7 +2,8 @@
 
 Why nothing is charged twice: Stripe remembers a key for a day at least, and whatever an attempt makes carries
 the attempt's name in its metadata for ever. So an attempt that may have been tried before is looked up before it
-is made: two tries at the same time meet in the key, tries further apart in the lookup.
+is made: two tries at the same time meet in the key, tries further apart in the lookup. A key that was used for a
+request in other words (books restored from a backup ask again, for an invoice of another id) is looked up too.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -156,7 +157,8 @@ class StripePayments:
         return tuple(reversed(newest_first))
 
     async def _known(self, request: ChargeRequest) -> PaymentOutcome | None:
-        intent = await self._find_intent(request.customer, request.idempotency_key, request.at)
+        since = request.since or request.at
+        intent = await self._find_intent(request.customer, request.idempotency_key, since)
         return None if intent is None else outcome_of(same_attempt(intent, request))
 
     async def _charge_once(self, request: ChargeRequest, units: int, method: str) -> PaymentOutcome:
@@ -169,6 +171,10 @@ class StripePayments:
                 return outcome_of(await self._create_intent(request, units, method, key))
             except stripe.CardError as error:
                 return declined(error, request)
+            except stripe.IdempotencyError:  # our books have forgotten what we said then
+                if (known := await self._known(request)) is None:
+                    raise
+                return known
             except stripe.InvalidRequestError as error:
                 if (error.code, error.param) != ("resource_missing", "payment_method"):
                     raise

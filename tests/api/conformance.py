@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+from fastapi import FastAPI
 
 from api.app import app_over
 
@@ -26,14 +27,20 @@ async def check(response: httpx.Response) -> None:
     kind = response.headers.get("content-type", "").partition(";")[0]
     assert kind in schemas, f"{response.request.url} may not answer {status} as {kind}"
     schema = schemas[kind]["schema"]
-    error = next(iter(_validator(json.dumps(schema)).iter_errors(response.json())), None)
+    value = response.text if kind == "application/x-ndjson" else response.json()
+    error = next(iter(_validator(json.dumps(schema)).iter_errors(value)), None)
     assert error is None, f"{response.request.url}: {error}"
 
 
 @cache
+def application() -> FastAPI:
+    """The API, built once for all tests of a process since that takes a second: what it talks to is each test's own."""
+    return app_over(None)  # type: ignore[arg-type]  # each test sets what it talks to
+
+
+@cache
 def document() -> dict[str, Any]:
-    offline = app_over(None)  # type: ignore[arg-type]  # it is only asked what it looks like
-    return offline.openapi()
+    return application().openapi()
 
 
 @cache

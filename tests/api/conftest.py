@@ -5,14 +5,15 @@ against the OpenAPI document.
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api.app import app_over
 from api.auth import Scope
 from api.connections import Connections, connect_temporal
 from db.ids import new_id
@@ -29,6 +30,7 @@ from tests.conftest import fresh_environment
 from worker import working
 
 WEBHOOK_SECRET = "whsec_of_a_test"
+PATIENCE_SECONDS = 30  # what is slow on a busy machine is not wrong; a top-up that waits for its customer takes all of it
 
 
 @pytest.fixture
@@ -37,16 +39,21 @@ async def temporal(temporal_address: str) -> Client:
 
 
 @pytest.fixture
-def task_queue() -> str:
-    """The test's own: its lives are led by the worker of the test, or by none."""
-    return new_id("test")
+def task_queue(request: pytest.FixtureRequest) -> str:
+    """Where lives are led by the `worker`, if the test asks for it; else the test's own, where none leads them but `work`."""
+    if "worker" not in request.fixturenames:
+        return new_id("test")
+    led: str = request.getfixturevalue("led_queue")
+    return led
 
 
 @pytest.fixture
-async def app(database: Database, temporal: Client, task_queue: str) -> AsyncIterator[FastAPI]:
-    app = app_over(Connections(database, temporal, WEBHOOK_SECRET, task_queue))
-    async with app.router.lifespan_context(app):
-        yield app
+def app(database: Database, temporal: Client, task_queue: str) -> FastAPI:
+    app = conformance.application()
+    app.state.connections = Connections(
+        database, temporal, WEBHOOK_SECRET, task_queue, PATIENCE_SECONDS
+    )
+    return app
 
 
 @pytest.fixture(scope="session")
@@ -62,34 +69,45 @@ async def sandbox(sandbox_server: str) -> AsyncIterator[SandboxRemote]:
         yield strings
 
 
+@asynccontextmanager
+async def _working(
+    address: str, database_url: str, sandbox: str, task_queue: str
+) -> AsyncIterator[None]:
+    temporal = await connect_temporal({"target_host": address})
+    own = Database(database_url)
+    async with (
+        StripePayments("sk_test_sandbox", address=sandbox, to_the_last_digit=True) as provider,
+        working(temporal, own, provider, task_queue),
+    ):
+        yield
+    await own.close()
+
+
 Work = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
 def work(
-    database_urls: servers.Addresses, temporal: Client, sandbox_server: str, task_queue: str
+    database_urls: servers.Addresses, temporal_address: str, sandbox_server: str, task_queue: str
 ) -> Work:
     """Lead the lives that the test's application asks for, and pay at the sandbox, while the block runs."""
+    return partial(_working, temporal_address, database_urls["app"], sandbox_server, task_queue)
 
-    @asynccontextmanager
-    async def work() -> AsyncIterator[None]:
-        own = Database(database_urls["app"])
-        async with (
-            StripePayments(
-                "sk_test_sandbox", address=sandbox_server, to_the_last_digit=True
-            ) as provider,
-            working(temporal, own, provider, task_queue),
-        ):
-            yield
-        await own.close()
 
-    return work
+@pytest.fixture(scope="session")
+def led_queue(
+    database_urls: servers.Addresses, temporal_address: str, sandbox_server: str
+) -> Iterator[str]:
+    """The task queue of a worker in a thread of its own, since one for each test would spend most of its time on its start."""
+    task_queue = new_id("test")
+    work = _working(temporal_address, database_urls["app"], sandbox_server, task_queue)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(work):
+        yield task_queue
 
 
 @pytest.fixture
-async def worker(work: Work) -> AsyncIterator[None]:
-    async with work():
-        yield
+def worker(led_queue: str) -> None:
+    """Lives are led, and pay at the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)

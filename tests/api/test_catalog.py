@@ -7,12 +7,14 @@ import httpx
 import pytest
 
 from api.schemas import catalog as schemas
+from api.schemas.features import FEATURE_EXAMPLE
 
 DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "/v1/meters": schemas.METER_EXAMPLE,
-    "/v1/features": schemas.FEATURE_EXAMPLE,
+    "/v1/features": FEATURE_EXAMPLE,
     "/v1/coupons": schemas.COUPON_EXAMPLE,
     "/v1/tax-rates": schemas.TAX_RATE_EXAMPLE,
+    "/v1/units": schemas.UNIT_EXAMPLE,
     "/v1/plans": schemas.PLAN_EXAMPLE,
 }
 NOUNS = [path for path in DOCUMENTS if path != "/v1/plans"]
@@ -77,6 +79,11 @@ async def test_only_the_name_of_a_document_changes(client: httpx.AsyncClient, pa
         ("/v1/coupons", {"percent_off": "101"}, "percent_off"),
         ("/v1/coupons", {"percent_off": 12.5}, "percent_off"),
         ("/v1/tax-rates", {"percent": "1e1"}, "percent"),
+        ("/v1/units", {"rate": "0"}, "rate"),
+        ("/v1/units", {"rate": "-1"}, "rate"),
+        ("/v1/units", {"rate": 0.01}, "rate"),
+        ("/v1/units", {"rate": "0." + "0" * 38 + "1"}, "rate"),
+        ("/v1/units", {"currency": "XYZ"}, "currency"),
         ("/v1/plans", {"interval": {"unit": "fortnight"}}, "interval.unit"),
         ("/v1/plans", {"currency": "usd"}, "currency"),
         ("/v1/plans", {"items": [{"key": "a", "kind": "usage", "meter": "nothing", "price": {"model": "flat", "amount": "1"}}]}, "items.0.meter"),
@@ -101,12 +108,12 @@ async def test_whole_numbers_are_taken_exactly_and_given_back_as_text(
         {
             "key": "seats",
             "kind": "recurring",
-            "quantity": 10**30,
+            "included": 10**30,
             "price": {"model": "graduated", "tiers": tiers},
         }
     ]
     made = (await client.post("/v1/plans", json={**schemas.PLAN_EXAMPLE, "items": items})).json()
-    assert made["items"][0]["quantity"] == "1" + "0" * 30
+    assert made["items"][0]["included"] == "1" + "0" * 30
     assert made["items"][0]["price"]["tiers"] == [
         {"up_to": "10", "unit_amount": "2"},
         {"up_to": None, "unit_amount": "1.50"},

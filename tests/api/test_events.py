@@ -65,7 +65,7 @@ async def test_one_event_is_kept_as_it_was_sent(acme: httpx.AsyncClient) -> None
     assert (response.status_code, response.json()) == (202, {**NONE, "accepted": 1})
     (read,) = (await acme.get(EVENTS)).json()["data"]
     assert read.pop("received_at")
-    assert read == {**sent, "subscription": None}
+    assert read == {**sent, "subscription": None, "voided": None, "voids": None, "reason": None}
 
 
 async def test_a_list_tells_what_became_of_each_event(acme: httpx.AsyncClient) -> None:

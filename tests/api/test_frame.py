@@ -100,7 +100,7 @@ async def test_only_an_operator_makes_tenants_and_each_has_its_own_keys(
         (b'{"scopes": ["read"]}', "name", "is required"),
         (b"[]", "", "must be an object"),
         (b"", "", "is required"),
-        (b"1" * 5000, "", "Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit"),
+        (b"1" * 5000, "", "has a whole number of 5000 characters"),
     ],
 )  # fmt: skip
 async def test_a_bad_body_is_told_where_and_why(

@@ -111,6 +111,7 @@ async def test_what_is_asked_of_a_subscription_is_done_and_told(shop: Shop) -> N
     ]
     assert entries[1]["request"] == {
         "plan": "scale",
+        "version": 1,
         "effective": "immediately",
         "action": "change_plan",
     }
@@ -188,6 +189,7 @@ async def test_a_top_up_is_paid_then_granted_and_a_decline_grants_nothing(
     assert (paid["status"], paid["grant"]["remaining"]) == ("paid", "50.00")
     declined = await shop.post("customers/acme/top-ups", {"key": "t2", "amount": "5.00"})
     assert (declined["status"], declined["grant"]) == ("void", None)
+    assert (paid["failure_code"], declined["failure_code"]) == (None, "insufficient_funds")
     taken = await shop.post("customers/acme/top-ups", top_up, status=409)
     assert taken["detail"] == "there is a grant t1 already"
     balance = await shop.get("customers/acme/balance")
@@ -199,6 +201,8 @@ async def test_a_top_up_is_paid_then_granted_and_a_decline_grants_nothing(
         "prepaid": "50.00",
         "credit_notes": "0.00",
         "grants": {"t1": "50.00"},
+        "units": {},
+        "known_at": None,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api import usage
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
@@ -137,3 +138,82 @@ async def test_who_and_what_is_not_there_is_not_found(client: httpx.AsyncClient)
     assert (await client.get(USAGE)).json() == {"data": [], "next": None}
     assert (await client.get(USAGE, params={"meter": "tokens"})).status_code == 404
     assert (await client.get(USAGE, params={"subscription": "sub"})).status_code == 404
+
+
+async def ask_all(client: httpx.AsyncClient, **query: str) -> dict[str, Any]:
+    response = await client.get("/v1/usage", params=query)
+    assert response.status_code == 200, response.text
+    page: dict[str, Any] = response.json()
+    return page
+
+
+async def test_each_customer_has_a_quantity_page_by_page(acme: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await acme.post("/v1/customers", json={"key": f"c{number}"})
+    event = {"event_name": "llm", "time": "2026-01-02T00:00:00Z", "properties": {"tokens": "9", "model": "large"}}  # fmt: skip
+    await acme.post("/v1/events", json=[{**event, "id": "other", "customer": "c1"}])
+    first = await ask_all(acme, meter="tokens", group_by="customer", limit="3", **JANUARY)
+    rest = await ask_all(acme, meter="tokens", group_by="customer", after=first["next"], **JANUARY)
+    assert [(row["customer"], row["quantity"]) for row in first["data"]] == [("acme", "7"), ("c0", "0"), ("c1", "9")]  # fmt: skip
+    assert [(row["customer"], row["quantity"]) for row in rest["data"]] == [("c2", "0")]
+    assert rest["next"] is None
+    groups = (await ask_all(acme, meter="tokens", group_by="model,customer", **JANUARY))["data"]
+    assert [(row["customer"], row["group"], row["quantity"]) for row in groups] == [
+        ("acme", {"model": "large"}, "4"),
+        ("acme", {"model": "small"}, "4"),
+        ("c1", {"model": "large"}, "9"),
+    ]
+
+
+async def test_a_customer_whose_clock_is_not_there_yet_has_nothing_to_show(
+    acme: httpx.AsyncClient,
+) -> None:
+    made = await acme.post("/v1/test-clocks", json={"name": "c", "now": "2025-06-01T00:00:00Z"})
+    clocked = {"key": "globex", "test_clock": made.json()["id"]}
+    assert (await acme.post("/v1/customers", json=clocked)).status_code == 201
+    told = await ask_all(acme, meter="tokens", group_by="customer", **{"from": JANUARY["from"]})
+    assert [each["customer"] for each in told["data"]] == ["acme"]
+
+
+async def test_one_customer_is_shown_alike_on_both_ways(acme: httpx.AsyncClient) -> None:
+    for query in ({"meter": "tokens"}, {"group_by": "model"}, {"meter": "peak", "window": "week"}):
+        alone = await ask(acme, **query, **JANUARY)
+        among = (await ask_all(acme, customer="acme", **query, **JANUARY))["data"]
+        assert among == [{"customer": "acme", **row} for row in alone]
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ({}, "group_by"),
+        ({"group_by": "model"}, "group_by"),
+        ({"group_by": "customer,colour"}, "group_by"),
+        ({"group_by": "customer,colour", "meter": "tokens"}, "group_by"),
+        ({"group_by": "customer", "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
+        ({"group_by": "customer", "window": "minute", **JANUARY}, "window"),
+        ({"group_by": "customer", "limit": "501"}, "limit"),
+        ({"group_by": "customer", "colour": "red"}, "colour"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_asked_of_all_is_named(
+    acme: httpx.AsyncClient, query: dict[str, str], path: str
+) -> None:
+    response = await acme.get("/v1/usage", params=query)
+    assert response.status_code == 422
+    assert [fault["path"] for fault in response.json()["errors"]] == [path]
+
+
+async def test_no_more_is_computed_than_can_be(
+    acme: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "MOST_QUANTITIES", 3 * 31)
+    query = {"group_by": "customer", "window": "day", **JANUARY}
+    assert len((await ask_all(acme, **query))["data"]) == 3 * 31
+    monkeypatch.setattr(usage, "MOST_QUANTITIES", 3 * 31 - 1)
+    response = await acme.get("/v1/usage", params=query)
+    assert (response.status_code, response.json()["errors"][0]["path"]) == (422, "limit")
+
+
+async def test_a_subscription_is_of_its_customer(acme: httpx.AsyncClient) -> None:
+    for query in ({"subscription": "s"}, {"customer": "nobody"}):
+        assert (await acme.get("/v1/usage", params=query)).status_code == 404

@@ -58,7 +58,13 @@ class Clock:
         if due is None or Moment(due.at, due.phase) > to:
             return
         self.acted.append((world.subscription.key, due.at))
-        await (world.begin(due.at) if due.reason == "start" else world.end_period(due.at))
+        match due.reason:
+            case "start":
+                await world.begin(due.at)
+            case "window_start":
+                await world.start_window(due.at)
+            case _:
+                await world.end_period(due.at)
 
     async def _settle(self, workflow: str) -> None:
         """An invoice's collection is over with its first attempt."""

@@ -1,10 +1,11 @@
 """Attempts, answers and refunds on real rows, with a payment provider on paper: no money moves twice, none is lost."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
+import psycopg
 import pytest
 
 from activities.collecting import CollectionSteps
@@ -26,7 +27,8 @@ from providers.payments.port import (
     ProviderEvent,
     RefundOutcome,
 )
-from tests.billing_world import FEBRUARY, JANUARY, World, open_world
+from tests import servers
+from tests.billing_world import FEBRUARY, JANUARY, PRO, World, open_world
 
 DECLINED = "declined:insufficient_funds"
 
@@ -104,6 +106,7 @@ class Debt:
     provider: PaperProvider
     steps: CollectionSteps
     collection: Collection
+    name: str  # of the first attempt
 
     async def attempt(self, at: datetime = JANUARY) -> Collection:
         step = AttemptPayment(self.collection, self.collection.attempts + 1, at)
@@ -113,10 +116,6 @@ class Debt:
     async def look_up(self, at: datetime = JANUARY) -> Collection:
         self.collection = await self.steps.look_up_payment(LookUpPayment(self.collection, at))
         return self.collection
-
-    @property
-    def name(self) -> str:
-        return f"collect:{self.collection.invoice}:1"
 
     async def invoice(self) -> tuple[str, int]:
         """Its status and what was paid."""
@@ -137,10 +136,16 @@ class Debt:
 
 @pytest.fixture
 async def debt(database: Database, environment: Environment) -> Debt:
-    world = await open_world(database, environment)
+    return await in_debt(database, environment, PRO)
+
+
+async def in_debt(database: Database, environment: Environment, plan: Mapping[str, object]) -> Debt:
+    world = await open_world(database, environment, plan=plan)
     (collection,) = (await world.begin()).collections
     provider = PaperProvider()
-    return Debt(world, provider, CollectionSteps(database, provider), collection)
+    ((invoice,),) = await world.rows("SELECT name FROM invoices")
+    steps = CollectionSteps(database, provider)
+    return Debt(world, provider, steps, collection, f"collect:{invoice}:1")
 
 
 async def test_what_is_paid_is_paid_in_all_books(debt: Debt) -> None:
@@ -200,6 +205,41 @@ async def test_an_outage_is_no_decline_and_uses_up_no_attempt(debt: Debt) -> Non
         (debt.name, False),
     ]
     assert await debt.payments() == [(1, "succeeded", None)]
+
+
+async def test_an_attempt_of_before_its_name_was_the_invoice_s_keeps_its_own(
+    debt: Debt, database_urls: servers.Addresses
+) -> None:
+    """What is on its way at the provider under one name is not made again under another."""
+
+    def timeout() -> None:
+        debt.provider.after_charge = lambda: None
+        raise Unavailable("no answer, though it was charged")
+
+    debt.provider.after_charge = timeout
+    with pytest.raises(Unavailable):
+        await debt.attempt()
+    debt.provider.known["collect:old:1"] = debt.provider.known.pop(debt.name)
+    with psycopg.connect(database_urls["owner"]) as owner:
+        owner.execute("SET session_replication_role = replica")  # written once, but for old books
+        owner.execute("UPDATE payments SET name = 'collect:old:1' WHERE name = %s", [debt.name])
+    assert (await debt.attempt()).status == "paid"
+    assert list(debt.provider.known) == ["collect:old:1"]
+
+
+async def test_what_may_have_been_tried_long_ago_is_looked_up_first(
+    database: Database, environment: Environment
+) -> None:
+    """In real time an old invoice may be of a database restored from a backup, and its key forgotten."""
+    world = await open_world(database, environment, test_clock=False)
+    (old,) = (await world.begin()).collections
+    provider = PaperProvider([DECLINED])
+    steps = CollectionSteps(database, provider)
+    declined = await steps.attempt_payment(AttemptPayment(old, 1, JANUARY))
+    lately = replace(declined, issued_at=datetime.now(UTC))
+    await steps.attempt_payment(AttemptPayment(lately, 2, JANUARY))
+    assert [each.first_try for each in provider.asked] == [False, True]
+    assert provider.asked[0].since == JANUARY
 
 
 async def test_an_attempt_that_is_repeated_is_not_made_again(debt: Debt) -> None:

@@ -32,7 +32,7 @@ async def test_a_plan_version_stays_as_it_was(
     for statement in (
         "UPDATE plan_versions SET version = 2",
         "DELETE FROM plan_versions",
-        "TRUNCATE plan_versions",
+        "TRUNCATE plan_versions CASCADE",
     ):
         with pytest.raises(errors.RestrictViolation, match="plan_versions is a record of facts"):
             await owner.execute(statement.encode())

@@ -11,7 +11,14 @@ from activities.relaying import RelaySteps
 from activities.steps import Arrival, AttemptPayment, GrantLife, Pay, TopUp
 from db.ids import new_id
 from db.provider_events import KeptEvent, keep_event
-from db.requests import Asked, Kind, find_request, write_request
+from db.requests import (
+    Asked,
+    Kind,
+    find_request,
+    unanswered_requests,
+    write_request,
+    write_requests,
+)
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
@@ -117,7 +124,7 @@ async def test_an_event_of_a_payment_under_way_is_passed_on_once(relay: Relay) -
     provider = PaperProvider(["processing"])
     steps = CollectionSteps(relay.world.database, provider)
     await steps.attempt_payment(AttemptPayment(collection, 1, JANUARY))
-    await keep(relay.world, "evt_1", f"pi-collect:{collection.invoice}:1")
+    await keep(relay.world, "evt_1", await intent_of(relay.world))
     assert await relay.once() == [("changed", collection.invoice)]
     assert await relay.once() == []
 
@@ -127,7 +134,7 @@ async def test_an_event_that_was_not_passed_on_waits(relay: Relay) -> None:
     provider = PaperProvider(["processing"])
     steps = CollectionSteps(relay.world.database, provider)
     await steps.attempt_payment(AttemptPayment(collection, 1, JANUARY))
-    await keep(relay.world, "evt_1", f"pi-collect:{collection.invoice}:1")
+    await keep(relay.world, "evt_1", await intent_of(relay.world))
     relay.lives.failing = [Unavailable("nobody is there")]
     await relay.once()
     assert await relay.once() == [("changed", collection.invoice)]
@@ -137,7 +144,7 @@ async def test_an_event_about_what_is_over_or_unknown_disturbs_nobody(relay: Rel
     (collection,) = (await relay.world.begin()).collections
     steps = CollectionSteps(relay.world.database, PaperProvider())
     await steps.attempt_payment(AttemptPayment(collection, 1, JANUARY))
-    await keep(relay.world, "evt_1", f"pi-collect:{collection.invoice}:1")
+    await keep(relay.world, "evt_1", await intent_of(relay.world))
     await keep(relay.world, "evt_2", "pi-of-somebody-else")
     await keep(relay.world, "evt_3", None)
     assert await relay.once() == []
@@ -168,3 +175,31 @@ async def keep(world: World, event: str, intent: str | None) -> bool:
     kept = KeptEvent(event, "payment_intent.succeeded", intent, intent, {})
     async with world.database.transaction(world.environment) as connection:
         return await keep_event(connection, world.environment, kept)
+
+
+async def test_those_that_nobody_answers_hold_up_none_that_are_new(relay: Relay) -> None:
+    """More wait than one round takes: the next round begins with those that were not sent."""
+    world = relay.world
+    names = {f"req_{number:03}" for number in range(180)}
+    asked = [Asked(name, "command", world.customer, f"sub_{name}", {}) for name in sorted(names)]
+    async with world.database.transaction(world.environment) as connection:
+        await write_requests(connection, world.environment, asked)
+    rounds = []
+    for _ in range(2):
+        async with world.database.transaction(world.environment) as connection:
+            rounds.append({each.id for each in await unanswered_requests(connection, 0, 100)})
+    assert [len(taken) for taken in rounds] == [100, 100]
+    assert rounds[0] | rounds[1] == names
+
+
+async def test_a_request_that_cannot_be_read_holds_up_no_other(relay: Relay) -> None:
+    bad = await relay.write("command", {"id": "bad"})
+    sound = await relay.write("command", Request("req_sound", Pause()), "req_sound")
+    assert await relay.once() == [("request", sound)]
+    assert (await relay.answer(bad))[0] == "asked"
+
+
+async def intent_of(world: World) -> str:
+    """The provider's id of the only payment."""
+    ((intent,),) = await world.rows("SELECT intent FROM payments")
+    return str(intent)

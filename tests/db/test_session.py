@@ -74,6 +74,24 @@ async def test_a_clash_of_transactions_is_worth_another_try(
         await clash()
 
 
+async def test_nobody_waits_for_a_lock_for_ever(
+    database_urls: Addresses, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.session.LOCKED_OUT", "50ms")
+    hasty = Database(database_urls["app"])
+    lock = text("SELECT pg_advisory_xact_lock(7)")
+
+    async def wait() -> None:
+        async with hasty.transaction(environment.id) as second:
+            await second.execute(lock)
+
+    async with hasty.transaction(environment.id) as first:
+        await first.execute(lock)
+        with pytest.raises(Unavailable, match="lock timeout"):
+            await wait()
+    await hasty.close()
+
+
 async def test_a_broken_rule_is_told_as_it_is(database: Database, environment: Environment) -> None:
     async with database.transaction(environment.id) as connection:
         await add_clock(connection, environment)

@@ -13,12 +13,15 @@ import pytest
 from sqlalchemy import text
 
 from db.events import ingest
+from db.meters import kept_meters
 from db.session import Database
 from db.tenants import Environment
 from db.usage import usage_in
 from db.usage_horizon import cut_off, wait_for_horizon
 from db.usage_measures import Consumer
+from db.usage_of_many import Asked, usage_of_many
 from db.usage_pump import pump_once, pump_step
+from domain.account import Need
 from domain.calendar import Period
 from domain.metering.consumption import consumption
 from domain.metering.events import UsageEvent
@@ -191,10 +194,46 @@ async def test_rollups_edges_and_tail_give_what_all_events_give(world: World, se
             await check_every_number(world, chance)
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_many_at_once_are_given_what_each_is_given(world: World, seed: int) -> None:
+    chance = random.Random(seed)
+    await add_meters(world, documents()[1:])
+    await send_some(world, chance, "0-")
+    await wait_for_horizon(world.database)
+    await pump_once(world.database, world.environment)
+    await add_meters(world, documents()[:1])  # of which nothing is rolled up
+    asked = [
+        Asked(
+            Consumer(world.customer, subscription, zone),
+            Need("item", meter.key, chance.choice(WINDOWS), chance.choice(PAUSES), shape),
+        )
+        for meter in METERS
+        for shape in SHAPES
+        for subscription in (None, *world.subscriptions)
+        for zone in ("UTC", "Asia/Kolkata")
+    ]
+    async with world.database.transaction(world.environment, "REPEATABLE READ") as connection:
+        kept = {each.meter.key: each for each in await kept_meters(connection)}
+        cutoff = max(each.rolled_up_to for each in kept.values())
+        used = await usage_of_many(connection, asked, kept, cutoff)
+    for each in asked:
+        need, who = each.need, each.consumer
+        meter = kept[need.meter].meter
+        measures = world.measures(meter, who.subscription)
+        whole = consumption(meter, measures, need.window, need.shape, who.timezone, need.without)
+        assert used[each] == whole, each
+
+
 async def test_what_commits_late_is_never_lost(world: World) -> None:
     """Events of an open transaction arrive, by their numbers, before events that are already rolled up."""
     chance = random.Random(1)
     await add_meters(world, documents())
+    # Whoever comes first in a month makes its partition, and others wait: here both months are there already.
+    for n, time in enumerate((START, START + timedelta(hours=8))):
+        first = IncomingEvent(f"first-{n}", "llm", "globex", time, {"tokens": "1"})
+        await send(world.database, world.environment, [first])
+    await wait_for_horizon(world.database)
+    await pump_once(world.database, world.environment)
     late = some_events(world, chance, "late-")
     async with world.database.transaction(world.environment) as connection:
         await ingest(connection, world.environment, late)

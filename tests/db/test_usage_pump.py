@@ -9,15 +9,15 @@ from sqlalchemy import text
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
-from db.usage_measures import Consumer
 from db.usage_pump import pump_once, pump_step
-from db.usage_rollups import kept_rollups
-from domain.calendar import Period
+from db.usage_voids import void_event
 from domain.metering.rollups import Rollup
-from domain.reading import instant
 from tests.usage_world import TOKENS, add_customer, add_meter, an_event, send
 
-DAY = Period(instant("2026-01-01T00:00:00Z"), instant("2026-01-02T00:00:00Z"))
+ROLLUP = text("""
+    SELECT count, total::text, highest::text, lowest::text FROM usage_rollups
+    WHERE customer_id = :customer AND meter = :meter
+""")
 
 
 @pytest.fixture
@@ -41,8 +41,12 @@ async def rollup(
     database: Database, environment: Environment, customer: str, meter: str = "tokens"
 ) -> Rollup | None:
     async with database.transaction(environment.id) as connection:
-        kept = await kept_rollups(connection, Consumer(customer), meter, [(DAY,)])
-        return kept.windows[0].get(())
+        row = await connection.execute(ROLLUP, {"customer": customer, "meter": meter})
+        found = row.one_or_none()
+        if found is None:
+            return None
+        total, highest, lowest = map(Fraction, found[1:])
+        return Rollup(found[0], total, highest, lowest)
 
 
 async def test_each_event_is_rolled_up_once_however_often_it_runs(
@@ -161,3 +165,103 @@ async def test_numbers_of_38_digits_on_both_sides_add_up_exactly(
     assert kept is not None
     assert kept.total == 3 * Fraction(largest)
     assert kept.highest == kept.lowest == Fraction(largest)
+
+
+PEOPLE = {**TOKENS, "key": "people", "aggregation": "unique_count", "value": "user"}
+SEATS = {**TOKENS, "key": "seats", "aggregation": "weighted_sum", "level": "set"}
+KEPT = text("""
+    SELECT count AS number, total::text, held, last_tx::text FROM usage_rollups
+    WHERE customer_id = :customer AND meter = :meter
+""")
+VALUES = text("""
+    SELECT count FROM usage_values WHERE customer_id = :customer AND meter = :meter ORDER BY count
+""")
+
+
+async def pump(database: Database, environment: Environment) -> int:
+    """Roll up all there is; a transaction that what comes next is not before."""
+    horizon = await wait_for_horizon(database)
+    await pump_once(database, environment.id)
+    return horizon
+
+
+async def void(database: Database, environment: Environment, event: str) -> None:
+    async with database.transaction(environment.id) as connection:
+        await void_event(connection, environment.id, event, "a mistake")
+
+
+async def test_distinct_values_are_kept_with_how_often_each_came(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    async with database.transaction(environment.id) as connection:
+        await add_meter(connection, environment.id, PEOPLE)
+    for n, user in enumerate(("ann", "bob", "ann")):
+        event = an_event(f"e{n}", properties={"tokens": "1", "user": user})
+        await send(database, environment.id, [event])
+        await pump(database, environment)
+    async with database.transaction(environment.id) as connection:
+        rows = await connection.execute(VALUES, {"customer": acme, "meter": "people"})
+        assert list(rows.scalars()) == [1, 2]
+
+
+# Ten until five past, and twenty for the five minutes after that; then five is found to have been set at two past.
+async def test_what_comes_before_others_has_its_grain_measured_again(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    minute = 60 * 10**6
+    async with database.transaction(environment.id) as connection:
+        await add_meter(connection, environment.id, SEATS)
+    held = []
+    for time, tokens in (("00:00", "10"), ("00:05", "20"), ("00:10", "1"), ("00:02", "5")):
+        event = an_event(time, time=f"2026-01-01T{time}:00Z", properties={"tokens": tokens})
+        await send(database, environment.id, [event])
+        await pump(database, environment)
+        async with database.transaction(environment.id) as connection:
+            row = await connection.execute(KEPT, {"customer": acme, "meter": "seats"})
+            held.append(Fraction(row.one().held) / minute)
+    assert held == [0, 10 * 5, 10 * 5 + 20 * 5, 10 * 2 + 5 * 3 + 20 * 5]
+
+
+async def test_a_void_has_its_grain_measured_again_and_leaves_its_transaction_there(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    events = [an_event("e1"), an_event("e2", properties={"tokens": "7"})]
+    await send(database, environment.id, events)
+    before = await pump(database, environment)
+    for event, left in (("e1", (1, "7")), ("e2", (0, None))):
+        await void(database, environment, event)
+        after = await pump(database, environment)
+        async with database.transaction(environment.id) as connection:
+            row = (await connection.execute(KEPT, {"customer": acme, "meter": "tokens"})).one()
+        assert (row.number, row.total) == left
+        assert before <= int(row.last_tx) < after
+        before = after
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+async def test_an_event_and_its_void_that_were_not_rolled_up_leave_a_rollup_of_nothing(
+    database: Database, environment: Environment, acme: str, limit: int
+) -> None:
+    await send(
+        database, environment.id, [an_event("e1"), an_event("e2", time="2026-01-02T00:00:00Z")]
+    )
+    await void(database, environment, "e1")
+    await wait_for_horizon(database)
+    await pump_once(database, environment.id, limit)
+    async with database.transaction(environment.id) as connection:
+        rows = await connection.execute(KEPT, {"customer": acme, "meter": "tokens"})
+        assert sorted((row.number, row.total) for row in rows) == [(0, None), (1, "10")]
+
+
+async def test_what_a_meter_does_not_count_is_no_void_of_its(
+    database: Database, environment: Environment, acme: str
+) -> None:
+    large = {**TOKENS, "key": "large", "filters": [{"property": "model", "in": ["large"]}]}
+    async with database.transaction(environment.id) as connection:
+        await add_meter(connection, environment.id, large)
+    await send(database, environment.id, [an_event("e1")])
+    await void(database, environment, "e1")
+    await pump(database, environment)
+    async with database.transaction(environment.id) as connection:
+        rows = await connection.execute(KEPT, {"customer": acme, "meter": "large"})
+        assert rows.all() == []

@@ -3,6 +3,7 @@
 from tests.api.conftest import (
     app,
     desk,
+    led_queue,
     sandbox,
     sandbox_server,
     task_queue,
@@ -10,5 +11,17 @@ from tests.api.conftest import (
     work,
     worker,
 )
+from tests.e2e.staged import stage
 
-__all__ = ["app", "desk", "sandbox", "sandbox_server", "task_queue", "temporal", "work", "worker"]
+__all__ = [
+    "app",
+    "desk",
+    "led_queue",
+    "sandbox",
+    "sandbox_server",
+    "stage",
+    "task_queue",
+    "temporal",
+    "work",
+    "worker",
+]

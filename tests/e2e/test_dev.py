@@ -1,18 +1,31 @@
 """`weir dev`: from nothing to an API that answers; stopped or killed, the next start goes on."""
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from cli.stack.child import free_port, is_free
+
+PATIENCE_SECONDS = 120
+
+pytestmark = pytest.mark.usefixtures("one_at_a_time")
+
+
+@pytest.fixture
+def one_at_a_time(run_directory: Path) -> Iterator[None]:
+    """Of what looks for free ports and takes them a moment later."""
+    with (run_directory / "dev.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def test_the_next_start_goes_on(tmp_path: Path) -> None:
@@ -28,7 +41,7 @@ def test_the_next_start_goes_on(tmp_path: Path) -> None:
         assert names_of_keys(url, key) == ["bootstrap"]
         assert weir(tmp_path, "migrate").stdout.endswith("already\n")
         dev.send_signal(signal.SIGTERM)
-        assert dev.wait() == 0
+        assert dev.wait(PATIENCE_SECONDS) == 0
     assert is_free(int(url.rpartition(":")[2]))
     nobody = weir(tmp_path, "keys", "create")
     assert nobody.returncode == 1
@@ -57,6 +70,9 @@ def developing(directory: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield dev, told.split()[1]
         finally:
             dev.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                dev.wait(PATIENCE_SECONDS)
+            dev.kill()
 
 
 def weir(directory: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,6 +82,7 @@ def weir(directory: Path, *command: str, **environment: str) -> subprocess.Compl
         env={**variables(), **environment},
         capture_output=True,
         text=True,
+        timeout=PATIENCE_SECONDS,
     )
 
 

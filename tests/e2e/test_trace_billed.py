@@ -11,7 +11,9 @@ import pytest
 from cli.client import WeirClient
 from cli.event_files import Mapped, read_lines
 from cli.event_import import OverHttp, import_lines
+from cli.live.clocks import lead
 from db.tenants import Environment
+from domain.reading import instant
 from tests.api.conftest import Desk
 
 TRACE = Path(__file__).parents[2] / "../shared/data/llm_trace_conv.csv"
@@ -87,7 +89,7 @@ async def _bill_the_trace(weir: WeirClient) -> dict[str, Any]:
         lines = read_lines(file, "csv", Mapped({"time": "TIMESTAMP"}, "llm", "acme", "trace:"))
         imported = await import_lines(lines, OverHttp(weir), lambda *_: None)
     assert (imported.accepted, imported.faults) == (19_366, [])
-    await weir.post(f"test-clocks/{clock['id']}/advance", {"to": "2023-12-01T00:00:00Z"})
+    await lead(weir, clock["id"], instant("2023-12-01T00:00:00Z"))
     invoices = await weir.every("invoices")
     assert len(invoices) == 1
     return dict(invoices[0])

@@ -13,12 +13,14 @@ from cli.main import app
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-WEIR = ("migrate", "api", "worker")
+WEIR = ("migrate", "api", "worker", "worker-before")
+VERSION = r"\d+\.\d+(\.\d+)?"
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_images_are_pinned_by_version(name: str) -> None:
-    assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?", SERVICES[name]["image"])
+    ours = rf"weir:\$\{{WORKER_BUILD_\w+:-{VERSION}\}}"
+    assert re.fullmatch(rf"[a-z/-]+:{VERSION}|{ours}", SERVICES[name]["image"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -47,6 +49,12 @@ def test_only_this_machine_is_listened_on(name: str) -> None:
 def test_our_services_run_commands_that_exist(name: str) -> None:
     commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]  # a click group
     assert SERVICES[name]["command"][0] in commands
+
+
+@pytest.mark.parametrize("name", ["worker", "worker-before"])
+def test_a_worker_is_of_the_build_that_its_image_is_of(name: str) -> None:
+    build = SERVICES[name]["environment"]["WORKER_BUILD_ID"]
+    assert SERVICES[name]["image"] == f"weir:{build}"
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -24,6 +24,7 @@ from domain.subscription import Phase
 from tests.makings import BASE, CALLS, JAN, SEATS
 
 MONTH = {"unit": "month"}
+SCOPE = {"items": ["seats"]}
 WORLD = {
     "currency": "USD",
     "meters": [{"key": "calls", "event_name": "call", "aggregation": "sum", "value": "n"}],
@@ -37,10 +38,33 @@ WORLD = {
             "key": "pro",
             "interval": MONTH,
             "items": [BASE, SEATS, CALLS],
-            "credits": [{"key": "monthly", "amount": "7.00", "expires_after": MONTH}],
+            "credits": [
+                {"key": "monthly", "amount": "7.00", "expires_after": MONTH},
+                {"key": "kept", "amount": "3.00", "rollover": {"maximum": "5.00"}, "scope": SCOPE},
+            ],
         },
-        {"key": "day", "interval": MONTH, "proration": "day", "items": [SEATS, CALLS]},
-        {"key": "week", "interval": {"unit": "week"}, "anchor": "calendar", "items": [BASE]},
+        {
+            "key": "day",
+            "interval": MONTH,
+            "proration": "day",
+            "items": [SEATS, CALLS],
+            "credits": [
+                {
+                    "key": "kept",
+                    "amount": "9.99",
+                    "expires_after": MONTH,
+                    "rollover": {"maximum": "4.00", "minimum": "1.00"},
+                    "on_plan_change": "prorate",
+                }
+            ],
+        },
+        {
+            "key": "week",
+            "interval": {"unit": "week"},
+            "anchor": "calendar",
+            "items": [BASE],
+            "credits": [{"key": "kept", "amount": "2.00", "on_plan_change": "prorate"}],
+        },
         {
             "key": "each",
             "interval": MONTH,
@@ -162,6 +186,15 @@ class Living(RuleBasedStateMachine):
     def grants_are_what_their_accounts_hold(self) -> None:
         for grant, balance in self.books.grants.items():
             assert self.balance(credits_of(grant)) == Money(-balance.remaining.minor, "USD")
+
+    @invariant()
+    def what_is_carried_is_within_its_bounds(self) -> None:
+        carried: dict[str, int] = {}
+        for each in self.books.transactions:
+            if each.movement == "transfer":
+                new = each.postings[1]
+                carried[new.account] = carried.get(new.account, 0) - new.amount.minor
+        assert all(0 < minor <= 500 for minor in carried.values())
 
     @invariant()
     def what_is_owed_is_what_is_unpaid(self) -> None:

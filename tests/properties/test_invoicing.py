@@ -13,8 +13,9 @@ from domain.account import CreditNoteBalance
 from domain.charges import Charge
 from domain.credits import GrantBalance
 from domain.customers import Customer, Redemption, TaxRate
+from domain.explaining.credits import paid_by
 from domain.invoices import Invoice
-from domain.invoicing import Bill, Issued, issue
+from domain.invoicing import Bill, Issued, issue, work_out
 from domain.money import Money, settle, total
 from tests.makings import ACME, FEB, FEBRUARY, JAN, JANUARY, charge, day, grant, redeemed
 
@@ -125,6 +126,18 @@ def test_no_credit_is_used_beyond_what_there_is(pair: tuple[Bill, Issued]) -> No
     assert len(used) == len(set(used))
     for credit in made.invoice.credits:
         assert 0 < credit.amount.minor <= available[credit.id].minor
+
+
+@given(issued)
+def test_what_a_credit_paid_of_each_line_is_told_by_the_invoice(pair: tuple[Bill, Issued]) -> None:
+    bill, made = pair
+    known = {each.grant.id: each.grant for each in bill.grants}
+    paid = paid_by(made.invoice, known)
+    assert [each.credit for each in paid] == list(made.invoice.credits)
+    for each in paid:
+        assert added(each.parts) == each.credit.amount
+    promoted = work_out(bill).promoted
+    assert tuple(each.parts for each in paid[: len(promoted.applied)]) == promoted.shares
 
 
 @given(issued)

@@ -2,10 +2,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import reduce
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import mul
 from random import Random
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,28 +15,34 @@ from domain.calendar import Period
 from domain.decimals import RoundingMode
 from domain.metering.aggregation import Carried, aggregate, level_at_end
 from domain.metering.expressions import evaluate, read_expression
+from domain.metering.grains import by_grains, grain_at, grain_of, parts_of
 from domain.metering.measuring import GroupKey, Measure
 from domain.metering.meter import Aggregation, Meter, Rounding, Window
 from domain.metering.properties import Property
 from domain.metering.rollups import (
     NOTHING,
     Rollup,
-    hour_of,
+    joined,
     level_of,
     merge,
     quantity_of,
     roll_up,
-    whole_hours,
+    roll_up_in_order,
+    sets_level,
+    without_windows,
 )
+from domain.metering.windows import runs_of, windows_of
 from domain.pricing.usage import Quantity
+from domain.timezones import offset_change
 
-ROLLED: tuple[Aggregation, ...] = ("count", "sum", "max", "min", "avg", "latest")
+SUMMED: tuple[Aggregation, ...] = ("count", "sum", "max", "min", "avg", "latest")
+ROLLED: tuple[Aggregation, ...] = (*SUMMED, "weighted_sum")
 CARRYING: tuple[Aggregation, ...] = ("sum", "max", "latest", "weighted_sum")
-ALL: tuple[Aggregation, ...] = (*ROLLED, "weighted_sum", "percentile")
+ALL: tuple[Aggregation, ...] = (*ROLLED, "percentile")
 WINDOWS: tuple[Window, ...] = ("minute", "hour", "day", "week", "month")
 MODES: tuple[RoundingMode, ...] = ("up", "down", "half_up")
 REGIONS: tuple[GroupKey, ...] = tuple((("region", name),) for name in ("eu", "us", None))
-ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe")
 
 EVENING = datetime(2026, 10, 31, 20, tzinfo=UTC)  # of the day before clocks are put back
 
@@ -92,37 +100,142 @@ def test_the_order_of_events_does_not_matter(
     )
 
 
-@given(uses(*ROLLED), periods, st.lists(periods, max_size=2), st.randoms())
-def test_rollups_of_hours_give_what_the_events_give(
-    use: Use, period: Period, pauses: list[Period], random: Random
+@given(
+    uses(*ROLLED),
+    periods,
+    st.none() | st.sampled_from(WINDOWS),
+    st.sampled_from(ZONES),
+    st.lists(periods, max_size=2),
+    st.lists(times, max_size=2),
+    st.randoms(),
+)
+def test_rollups_of_grains_give_what_the_events_give(
+    use: Use,
+    period: Period,
+    window: Window | None,
+    zone: str,
+    pauses: list[Period],
+    stale: list[datetime],
+    random: Random,
 ) -> None:
-    hours, edges = whole_hours(period, pauses)
-    counted = [m for m in use.measures if any(part.contains(m.time) for part in (*hours, *edges))]
-    random.shuffle(counted)
-    parts: dict[tuple[GroupKey, datetime], Rollup] = {}
-    for measure in counted:  # as they come in, each merged into the rollup of its own hour
-        key = (measure.group, hour_of(measure.time))
-        parts[key] = merge(parts.get(key, NOTHING), roll_up([measure]))
-    rollups: dict[GroupKey, Rollup] = {}
-    for (group, _), rollup in parts.items():
-        rollups[group] = merge(rollup, rollups.get(group, NOTHING))
-    assert quantity_of(use.meter, rollups, use.carried_in) == aggregate(
-        use.meter, use.measures, period, carried_in=use.carried_in, without=pauses
+    meter = replace(use.meter, window=window, carry_over=use.meter.carry_over and not window)
+    grain = grain_of(meter)
+    parts = parts_of(meter, period, zone, pauses)
+    whole, edges = by_grains(parts, grain, (grain_at(at, grain) for at in stale))
+    shuffled = list(use.measures)
+    random.shuffle(shuffled)
+    kept: dict[tuple[GroupKey, datetime, datetime], list[Measure]] = {}
+    for measure in shuffled:  # a grain's come into its window by where the grain begins
+        start = grain_at(measure.time, grain)
+        for part in whole:
+            if part.stretch.contains(measure.time):
+                key = (measure.group, part.window_of(start), start)
+                kept.setdefault(key, []).append(measure)
+        if any(edge.contains(measure.time) for edge in edges):
+            for part in parts:
+                if part.stretch.contains(measure.time):
+                    key = (measure.group, part.window_of(measure.time), measure.time)
+                    kept.setdefault(key, []).append(measure)
+    pieces: dict[tuple[GroupKey, datetime], list[Rollup]] = {}
+    for (group, window_start, _), measures in kept.items():
+        rollup = roll_up_in_order(measures) if sets_level(meter) else roll_up(measures)
+        pieces.setdefault((group, window_start), []).append(rollup)
+    sums: dict[GroupKey, dict[datetime, Rollup]] = {}
+    for (group, window_start), rollups in pieces.items():
+        together = joined(rollups) if sets_level(meter) else reduce(merge, rollups, NOTHING)
+        sums.setdefault(group, {})[window_start] = together
+    assert quantity_of(meter, sums, period, zone, pauses, use.carried_in) == aggregate(
+        meter, use.measures, period, zone, use.carried_in, pauses
     )
-    assert level_of(use.meter, rollups, use.carried_in) == level_at_end(
-        use.meter, counted, period, use.carried_in
-    )
+    if not pauses:
+        levels = level_of(meter, without_windows(sums), use.carried_in)
+        assert levels == level_at_end(meter, use.measures, period, use.carried_in)
 
 
-@given(periods, st.lists(periods, max_size=3), times)
-def test_hours_and_edges_are_the_period_without_its_pauses(
-    period: Period, pauses: list[Period], at: datetime
+@given(
+    uses(*ALL),
+    periods,
+    st.sampled_from(WINDOWS),
+    st.sampled_from(ZONES),
+    st.lists(periods, max_size=3),
+    st.lists(times, max_size=3),
+    times,
+)
+def test_grains_and_edges_are_the_period_without_its_pauses(
+    use: Use,
+    period: Period,
+    window: Window,
+    zone: str,
+    pauses: list[Period],
+    stale: list[datetime],
+    at: datetime,
 ) -> None:
-    hours, edges = whole_hours(period, pauses)
-    expected = period.contains(at) and not any(pause.contains(at) for pause in pauses)
-    assert sum(part.contains(at) for part in (*hours, *edges)) == expected
-    assert all(hour_of(end) == end for part in hours for end in (part.start, part.end))
-    assert all(edge.length < timedelta(hours=2) for edge in edges)
+    meter = replace(use.meter, window=window, carry_over=False)
+    grain = grain_of(meter)
+    again = {grain_at(each, grain) for each in stale}
+    whole, edges = by_grains(parts_of(meter, period, zone, pauses), grain, again)
+    paused = any(pause.contains(at) for pause in pauses)
+    expected = period.contains(at) and (not paused or meter.aggregation == "weighted_sum")
+    assert sum(part.contains(at) for part in (*(p.stretch for p in whole), *edges)) == expected
+    assert not any(part.stretch.contains(start) for part in whole for start in again)
+    for part in whole:
+        assert grain_at(part.stretch.start, grain) == part.stretch.start
+        assert grain_at(part.stretch.end, grain) == part.stretch.end
+
+
+# Clocks with odd offsets, local mean times, and changes of less and more than an hour.
+ODD_ZONES = (
+    *ZONES,
+    "Europe/Amsterdam",
+    "Africa/Monrovia",
+    "Pacific/Apia",
+    "Europe/Dublin",
+    "Asia/Kathmandu",
+)
+
+
+@given(
+    st.sampled_from(ODD_ZONES),
+    st.datetimes(EVENING.replace(1880, tzinfo=None), EVENING.replace(2030, tzinfo=None)),
+    st.integers(0, 9 * 3600 * 10**6),
+    st.sampled_from(WINDOWS),
+)
+def test_runs_are_the_windows(zone: str, start: datetime, length: int, window: Window) -> None:
+    first = start.replace(tzinfo=UTC)
+    period = Period(first, first + timedelta(microseconds=length))
+    each = [
+        Period(run.period.start + n * run.length, run.period.start + (n + 1) * run.length)
+        for run in runs_of(period, window, zone)
+        for n in range(run.period.length // run.length)
+    ]
+    assert each == list(windows_of(period, window, zone))
+
+
+@pytest.mark.parametrize("zone", ODD_ZONES)
+@pytest.mark.parametrize("window", ["minute", "hour", "day"])
+def test_runs_are_the_windows_where_clocks_change(zone: str, window: Window) -> None:
+    changes = clock_changes(zone)
+    assert changes or zone in ("UTC",)
+    for change in changes:
+        period = Period(change - timedelta(minutes=95, seconds=7), change + timedelta(hours=3))
+        each = [
+            run.period.start + n * run.length
+            for run in runs_of(period, window, zone)
+            for n in range(run.period.length // run.length)
+        ]
+        assert each == [one.start for one in windows_of(period, window, zone)]
+
+
+def clock_changes(zone: str) -> list[datetime]:
+    """The first few instants, and some later ones, at which the clock of a zone was set."""
+    days = [datetime(1880, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(365 * 150)]
+    clock = ZoneInfo(zone)
+    found = [
+        offset_change(before, after, clock)
+        for before, after in pairwise(days)
+        if before.astimezone(clock).utcoffset() != after.astimezone(clock).utcoffset()
+    ]
+    return [*found[:6], *found[6::20]]
 
 
 @given(uses("weighted_sum"), st.lists(times, min_size=3, max_size=3, unique=True))
@@ -172,7 +285,7 @@ Spelt = tuple[str, Fraction]
 EVENT = {"a": "2.5", "b": {"c": -7}, "d-e": "0.001"}
 
 
-def joined(left: Spelt, operator: str, right: Spelt) -> Spelt:
+def spelt_together(left: Spelt, operator: str, right: Spelt) -> Spelt:
     (text, value), (other_text, other) = left, right
     results = {"+": value + other, "-": value - other, "*": value * other}
     return f"({text} {operator} {other_text})", results[operator]
@@ -183,7 +296,9 @@ operands = st.sampled_from(
 ) | st.integers(0, 10**9).map(lambda number: (f"0{number}.50", number + Fraction(1, 2)))
 signed = operands | operands.map(lambda spelt: (f"-{spelt[0]}", -spelt[1]))
 expressions = st.recursive(
-    signed, lambda inner: st.builds(joined, inner, st.sampled_from("+-*"), inner), max_leaves=12
+    signed,
+    lambda inner: st.builds(spelt_together, inner, st.sampled_from("+-*"), inner),
+    max_leaves=12,
 )
 
 

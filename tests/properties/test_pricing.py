@@ -9,6 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.decimals import plain
+from domain.errors import Invalid
+from domain.exact import as_fraction
+from domain.pricing.overlaps import ambiguous_cells
 from domain.pricing.price import Price, read_price
 from domain.pricing.usage import Events, Groups, Quantity, Usage, read_usage
 from domain.rating import rate
@@ -147,19 +150,19 @@ ratings = st.one_of(
 @given(ratings)
 def test_the_trace_adds_up(rating: Rating) -> None:
     rated = rate(*rating)
-    assert sum((step.amount for step in rated.trace), F(0)) == rated.amount
+    assert sum((as_fraction(step.amount) for step in rated.trace), F(0)) == rated.amount
     for step in rated.trace:
         if step.quantity is not None and step.rate is not None:
-            assert step.quantity * step.rate == step.amount
+            assert as_fraction(step.quantity) * as_fraction(step.rate) == step.amount
 
 
 @given(ratings)
 def test_the_amount_is_between_minimum_and_maximum(rating: Rating) -> None:
     price, usage = rating
-    worth = price.unit_rate or F(1)
+    worth = F(1) if price.unit_rate is None else as_fraction(price.unit_rate)
     amount = rate(price, usage).amount
-    assert price.minimum is None or amount >= price.minimum * worth
-    assert price.maximum is None or amount <= price.maximum * worth
+    assert price.minimum is None or amount >= as_fraction(price.minimum) * worth
+    assert price.maximum is None or amount <= as_fraction(price.maximum) * worth
 
 
 @given(ratings, decimals(0, 100, 2))
@@ -189,7 +192,7 @@ def test_included_units_come_off_before_the_model(rating: Rating, included: F) -
 @given(graduated | graduated_percentages, quantities)
 def test_tiers_neither_lose_nor_invent_units(document: Document, quantity: F) -> None:
     trace = rate(read_price(document), Quantity(quantity)).trace
-    assert sum((step.quantity for step in trace if step.quantity), F(0)) == quantity
+    assert sum((as_fraction(step.quantity or F(0)) for step in trace), F(0)) == quantity
 
 
 def in_tiers(document: Document, quantity: F) -> F:
@@ -208,17 +211,20 @@ def test_graduated_is_the_sum_over_all_tiers(document: Document, quantity: F) ->
     assert rate(read_price(document), Quantity(quantity)).amount == in_tiers(document, quantity)
 
 
-@given(graduated | packages, quantities, quantities)
-def test_using_more_never_costs_less(document: Document, some: F, more: F) -> None:
-    price = read_price(document)
+@given(graduated | graduated_percentages | packages, adjustments, quantities, quantities)
+def test_using_more_never_costs_less(
+    document: Document, adjusted: Document, some: F, more: F
+) -> None:
+    """Whatever is included, discounted, capped or due at least."""
+    price = read_price({**document, "included": "5", **adjusted})
     some, more = sorted((some, more))
     assert rate(price, Quantity(some)).amount <= rate(price, Quantity(more)).amount
 
 
 @given(signed_graduated, quantities)
 def test_volume_is_graduated_within_the_first_tier(document: Document, quantity: F) -> None:
-    tiers = read_price(document).model.tiers  # type: ignore[union-attr]  # a price of tiers
-    assume(tiers[0].up_to is None or quantity <= tiers[0].up_to)
+    bounds = read_price(document).model.tiers.bounds  # type: ignore[union-attr]  # a price of tiers
+    assume(not bounds or quantity <= bounds[0])
     volume = read_price({**document, "model": "volume"})
     graduated = read_price(document)
     assert rate(volume, Quantity(quantity)).amount == rate(graduated, Quantity(quantity)).amount
@@ -244,7 +250,7 @@ def test_packages_cover_what_is_not_free(document: Document, quantity: F) -> Non
     charged = max(quantity - F(str(document["free_units"])), F(0))
     [step] = rate(read_price(document), Quantity(quantity)).trace
     assert step.quantity is not None
-    missing = step.quantity * size - charged
+    missing = as_fraction(step.quantity) * size - charged
     assert 0 <= missing < size if document["round"] == "up" else -size < missing <= 0
 
 
@@ -283,6 +289,32 @@ def test_groups_are_charged_one_by_one_in_any_order(document: Document, usage: D
     one_by_one = sum((rate(price, Groups((group,))).amount for group in whole.groups), F(0))
     assert rate(price, whole).amount == one_by_one
     assert rate(price, Groups(whole.groups[::-1])).amount == one_by_one
+
+
+keys = [{"a": a, "b": b, "c": c} for a in "xyz" for b in "xyz" for c in "xyz"]
+some_cells = st.lists(
+    st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy"), max_size=3),
+    max_size=6,
+    unique_by=lambda match: str(sorted(match.items())),
+)
+
+
+@given(some_cells)
+def test_cells_are_ambiguous_where_a_key_finds_two_of_them(matches: list[Document]) -> None:
+    """What is refused when a plan is made is what would fail when it is billed, and nothing else."""
+    cells = [{"match": match, "unit_amount": "1"} for match in matches]
+    matrix = {"model": "matrix", "dimensions": ["a", "b", "c"], "default_unit_amount": "1"}
+    price = read_price({**matrix, "cells": cells})
+    failing = [key for key in keys if not _charges(price, key)]
+    assert bool(ambiguous_cells(price.model.cells)) == bool(failing)  # type: ignore[union-attr]  # a matrix
+
+
+def _charges(price: Price, key: Mapping[str, str]) -> bool:
+    try:
+        rate(price, read_usage({"groups": [{"key": key, "quantity": "1"}]}))
+    except Invalid:
+        return False
+    return True
 
 
 @given(quantities | signed_rates)

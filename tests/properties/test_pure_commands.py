@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.aggregate import answer_aggregate
-from cli.periods import answer_periods
-from cli.rate import answer_rate
+from domain.calculators.aggregating import answer_aggregate
+from domain.calculators.periods import answer_periods
+from domain.calculators.rating import answer_rate
 from domain.errors import Invalid
 from domain.reading import InexactNumber
 

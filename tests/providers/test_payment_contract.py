@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,6 +50,19 @@ async def test_an_attempt_is_one_payment_however_often_it_is_made(
     customer = await shopper(provider)
     outcomes = await asyncio.gather(*(provider.charge(customer.attempt()) for _ in range(3)))
     assert {await provider.charge(customer.attempt()), *outcomes} == {outcomes[0]}
+
+
+async def test_an_attempt_in_other_words_is_the_same_payment(provider: PaymentProvider) -> None:
+    """Books that were restored from a backup ask again, for an invoice under another id and at another time."""
+    customer = await shopper(provider)
+    first = await provider.charge(
+        replace(customer.attempt(metadata={"invoice": "1"}), first_try=True)
+    )
+    again = customer.attempt(metadata={"invoice": "2"}, at=datetime.now(UTC))
+    again = replace(again, first_try=True, since=datetime.now(UTC) - timedelta(hours=1))
+    assert await provider.charge(again) == first
+    with pytest.raises(Corrupt, match=r"asks for 19\.21 USD"):
+        await provider.charge(replace(again, amount=Money(1921, USD)))
 
 
 async def test_another_attempt_is_another_payment(provider: PaymentProvider) -> None:

@@ -14,10 +14,12 @@ from tempfile import TemporaryDirectory
 from temporalio.client import Client
 
 from cli.stack.temporal import Temporal
+from tests.replay.changes import MORE
 from tests.replay.stories import STORIES
 from tests.workflows.conftest import staged
 from workflows.wire import DATA_CONVERTER
 
+TOLD = {**STORIES, **MORE}
 HISTORIES = Path(__file__).parent / "histories"
 
 
@@ -25,7 +27,7 @@ async def record(new_only: bool) -> None:
     with TemporaryDirectory(prefix="weir-replay-") as directory:
         async with Temporal(Path(directory)) as server:
             client = await Client.connect(server.address, data_converter=DATA_CONVERTER)
-            for name, (story, steps) in STORIES.items():
+            for name, (story, steps) in TOLD.items():
                 if new_only and any(HISTORIES.glob(f"{name}-*")):
                     continue
                 async with staged(client, steps()) as stage:

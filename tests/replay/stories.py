@@ -16,13 +16,13 @@ from activities.steps import (
     UsageSnapshot,
 )
 from db.ids import new_id
-from domain.commands import Cancel, Command, Pause, Request, Resume
+from domain.commands import Became, Cancel, Command, NotePayment, Pause, Request, Resume
 from domain.credits import TopUpOrder
 from domain.dunning import Collection
 from domain.errors import Conflict, Corrupt
 from domain.money import Money
 from tests.workflows.conftest import Stage
-from tests.workflows.paper import PRO, TRIAL, PaperSteps
+from tests.workflows.paper import AS_USED, GATED, PRO, SUSPENDS_WITH_GRACE, TRIAL, PaperSteps
 from workflows.collection import CollectionWorkflow, RefundWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
@@ -44,6 +44,8 @@ EACH_MONTH = {
     ],
 }
 
+AS_USED_WITH_GRACE = {**AS_USED, "invoice_grace": {"unit": "day", "count": 1}}
+
 # A story is told on a stage, and names the workflows it was about.
 Story = Callable[[Stage], Awaitable[list[str]]]
 
@@ -55,6 +57,18 @@ async def renewals(stage: Stage) -> list[str]:
     await stage.lives.advance(life, Moment(FEBRUARY))
     await tell(stage, life, 7)
     await stage.lives.advance(life, Moment(MARCH))
+    return [life]
+
+
+async def as_it_is_used(stage: Stage) -> list[str]:
+    """Usage that is charged as it arrives, before and in a window; in a grace it closes nothing."""
+    life = await subscribe(stage)
+    await stage.lives.advance(life, Moment(JANUARY))
+    await stage.lives.usage_arrived(Arrival("env_1", life, 3, "e3", JANUARY, CLOCK), is_over=False)
+    await stage.lives.advance(life, Moment(FEBRUARY))
+    within = FEBRUARY + timedelta(hours=1)
+    await stage.lives.usage_arrived(Arrival("env_1", life, 5, "e5", within, CLOCK), is_over=False)
+    await stage.lives.advance(life, Moment(FEBRUARY + timedelta(days=2)))
     return [life]
 
 
@@ -72,6 +86,38 @@ async def commands_and_the_end(stage: Stage) -> list[str]:
     await stage.lives.top_up(a_top_up(), life)
     await ask(stage, life, Cancel("period_end"))
     await stage.lives.advance(life, Moment(FEBRUARY))
+    return [life]
+
+
+async def a_first_payment(stage: Stage) -> list[str]:
+    """Declined and then paid, past the end of the period: what was due meanwhile is done at once."""
+    life = await subscribe(stage)
+    invoice = first_invoice(life)
+    collection = f"collect:inv_{invoice}"
+    await stage.lives.advance(collection, Moment(JANUARY + timedelta(days=3)))
+    late = FEBRUARY + timedelta(days=1)
+    await hear(stage, life, invoice, "paid", late)
+    await stage.lives.advance(life, Moment(late))
+    return [life, collection]
+
+
+async def a_first_payment_given_up(stage: Stage) -> list[str]:
+    """The life ends, and the collection of its invoice, which waits for the customer, with it."""
+    life = await subscribe(stage)
+    invoice = first_invoice(life)
+    await hear(stage, life, invoice, "uncollectible", JANUARY)
+    collection = f"collect:inv_{invoice}"
+    for workflow in (life, collection):
+        await stage.client.get_workflow_handle(workflow).result()
+    return [life, collection]
+
+
+async def a_payment_heard_of_in_a_grace(stage: Stage) -> list[str]:
+    """It closes nothing; the period's end does."""
+    life = await subscribe(stage)
+    await stage.lives.advance(life, Moment(FEBRUARY))
+    await hear(stage, life, first_invoice(life), "past_due", FEBRUARY + timedelta(days=1))
+    await stage.lives.advance(life, Moment(FEBRUARY + timedelta(days=3)))
     return [life]
 
 
@@ -157,9 +203,19 @@ async def errands(stage: Stage) -> list[str]:
 
 STORIES: Mapping[str, tuple[Story, Callable[[], PaperSteps]]] = {
     "renewals": (renewals, lambda: PaperSteps(EACH_MONTH)),
+    "as_it_is_used": (as_it_is_used, lambda: PaperSteps(AS_USED_WITH_GRACE)),
     "a_trial": (a_trial, lambda: PaperSteps(TRIAL)),
     "commands_and_the_end": (commands_and_the_end, PaperSteps),
     "cancelled_at_once": (cancelled_at_once, lambda: PaperSteps(EACH_MONTH)),
+    "a_first_payment": (a_first_payment, lambda: PaperSteps(GATED, [SOFT, "succeeded"])),
+    "a_first_payment_given_up": (
+        a_first_payment_given_up,
+        lambda: PaperSteps(GATED, ["requires_action"]),
+    ),
+    "a_payment_heard_of_in_a_grace": (
+        a_payment_heard_of_in_a_grace,
+        lambda: PaperSteps(SUSPENDS_WITH_GRACE),
+    ),
     "a_step_gives_up": (a_step_gives_up, PaperSteps),
     "in_real_time": (in_real_time, PaperSteps),
     "dunning": (dunning, lambda: PaperSteps(answers=[SOFT])),
@@ -178,6 +234,15 @@ async def subscribe(stage: Stage) -> str:
 
 async def ask(stage: Stage, life: str, command: Command, at: datetime | None = JANUARY) -> None:
     await stage.lives.request(life, Request(new_id("req"), command, at=at))
+
+
+def first_invoice(life: str) -> str:
+    return f"invoice:{life}:2026-01-01T00:00:00Z"
+
+
+async def hear(stage: Stage, life: str, invoice: str, became: Became, at: datetime) -> None:
+    request = Request(f"payment:{invoice}:{became}", NotePayment(invoice, became), at=at)
+    await stage.lives.request(life, request)
 
 
 async def tell(stage: Stage, life: str, watermark: int) -> None:

@@ -3,6 +3,7 @@
 from tests.api.conftest import (
     app,
     desk,
+    led_queue,
     sandbox,
     sandbox_server,
     task_queue,
@@ -11,4 +12,14 @@ from tests.api.conftest import (
     worker,
 )
 
-__all__ = ["app", "desk", "sandbox", "sandbox_server", "task_queue", "temporal", "work", "worker"]
+__all__ = [
+    "app",
+    "desk",
+    "led_queue",
+    "sandbox",
+    "sandbox_server",
+    "task_queue",
+    "temporal",
+    "work",
+    "worker",
+]

@@ -19,11 +19,14 @@ from tests.api.conftest import Desk
 OURS = Path(__file__).parent
 SAMPLES = OURS.parents[2] / "shared" / "scenarios"
 FILES = sorted([*OURS.glob("*.yaml"), *SAMPLES.glob("*.yaml")])
+# Where a story goes on for years in which nothing new comes, its twin lives as long as there is something new.
+LIVES_UNTIL = {"anchors-for-ten-years": "2028-03-01T00:00:00Z"}
 
 
 def stories() -> Iterator[Mapping[str, Any]]:
     for file in FILES:
-        yield cast("Mapping[str, Any]", read_yaml(file.read_text(encoding="utf-8")))
+        raw = cast("Mapping[str, Any]", read_yaml(file.read_text(encoding="utf-8")))
+        yield {**raw, "until": LIVES_UNTIL.get(file.stem, raw["until"])}
 
 
 @pytest.mark.parametrize("raw", list(stories()), ids=[file.stem for file in FILES])

@@ -1,6 +1,6 @@
 import pytest
 
-from cli.aggregate import answer_aggregate
+from domain.calculators.aggregating import answer_aggregate
 from domain.errors import Invalid
 from domain.reading import InexactNumber
 from tests.public_cases import answered, differences
@@ -46,6 +46,7 @@ def test_every_line_gets_one_answer() -> None:
 
 
 BY_REGION: dict[str, object] = {"group_by": ["region"]}
+HELD_BY_MINUTE: dict[str, object] = {"aggregation": "weighted_sum", "window": "minute"}
 CARRYING: dict[str, object] = {"carry_over": True}
 CARRYING_BY_REGION: dict[str, object] = {"carry_over": True, "group_by": ["region"]}
 EU = {"key": {"region": "eu"}, "quantity": "5"}
@@ -106,6 +107,7 @@ def test_answers(asked: dict[str, object], answer: dict[str, object]) -> None:
     pytest.param(line(meter=CARRYING_BY_REGION, carried_in="5"),               "carried_in",                id="a level without a group"),
     pytest.param(line(meter=CARRYING_BY_REGION, carried_in=[{"key": {"model": "x"}, "quantity": "5"}]), "carried_in.0.key", id="a level of another dimension"),
     pytest.param(line(meter=CARRYING_BY_REGION, carried_in=[{"key": {"region": "eu"}}]), "carried_in.0.quantity", id="a group without a level"),
+    pytest.param(line(meter=HELD_BY_MINUTE, period=["0001-01-01T00:00:00Z", "9000-01-01T00:00:00Z"]), "period",      id="more windows than can be counted"),
     pytest.param(line(carry_in="5"),                                           "carry_in",                  id="an unknown field"),
 ])  # fmt: skip
 def test_refused(asked: dict[str, object], path: str) -> None:

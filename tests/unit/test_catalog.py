@@ -9,14 +9,14 @@ import pytest
 
 from domain.catalog import (
     read_coupon,
-    read_feature,
     read_plan,
     read_tax_rate,
     require_known,
 )
 from domain.errors import Invalid
+from domain.features import read_feature
 from domain.metering.meter import read_meter
-from domain.plans import Feature
+from domain.plans import Feature, Threshold
 from domain.reading import InexactNumber
 from tests.makings import BASE, CALLS, CALLS_METER, SEATS
 
@@ -44,6 +44,14 @@ def of_item(**members: object) -> list[tuple[str, str]]:
 
 def of_usage(**members: object) -> list[tuple[str, str]]:
     return of_plan(items=[{**CALLS, **members}])
+
+
+def of_credit(**members: object) -> list[tuple[str, str]]:
+    return of_plan(credits=[{"key": "c", "amount": "5", **members}])
+
+
+def of_bonus(bonus: object = None, **members: object) -> list[tuple[str, str]]:
+    return of_plan(top_up_bonuses=[bonus or members])
 
 
 def test_a_plan_is_read_whole() -> None:
@@ -100,18 +108,63 @@ def test_what_a_plan_leaves_out() -> None:
     (of_usage(meter=None), [("items.0.meter", "is required for a usage item")]),
     (of_usage(quantity="1"), [("items.0.quantity", "is for recurring items: a usage item's is measured")]),
     (of_usage(advance_invoicing="day"), [("items.0.advance_invoicing", "is for usage items charged in advance")]),
+    (of_usage(charged="in_advance", advance_invoicing="hour"), [("items.0.advance_invoicing", 'must be each, day, period or {"threshold": amount}')]),
+    (of_usage(charged="in_advance", advance_invoicing={"threshold": "0"}), [("items.0.advance_invoicing.threshold", "must be greater than zero")]),
+    (of_usage(charged="in_advance", advance_invoicing={"threshold": "1.005"}), [("items.0.advance_invoicing.threshold", "has more decimals than USD has")]),
+    (of_usage(charged="in_advance", advance_invoicing={"thresold": "1"}), [("items.0.advance_invoicing.threshold", "is required"), ("items.0.advance_invoicing.thresold", "is not a known field")]),
+    (of_plan(advance_invoicing={"threshold": "1.005"}, items=[{**CALLS, "charged": "in_advance"}]), [("items.0.advance_invoicing.threshold", "has more decimals than USD has")]),
+    (of_plan(items=[CALLS], progressive_invoicing="100"), [("progressive_invoicing", "must be an object")]),
+    (of_plan(items=[CALLS], progressive_invoicing={"threshold": "0"}), [("progressive_invoicing.threshold", "must be greater than zero")]),
+    (of_plan(items=[CALLS], progressive_invoicing={"threshold": "1.005"}), [("progressive_invoicing.threshold", "has more decimals than USD has")]),
+    (of_plan(items=[CALLS], progressive_invoicing={"threshold": "1", "per": "day"}), [("progressive_invoicing.per", "is not a known field")]),
+    (of_plan(items=[{**CALLS, "charged": "in_advance"}], progressive_invoicing={"threshold": "1"}), [("progressive_invoicing", "is for plans with usage charged in arrears")]),
+    (of_item(commitment_overage_factor="2"), [("items.0.minimum_commitment", "is required where there is an overage factor")]),
+    (of_usage(minimum_commitment="-1"), [("items.0.minimum_commitment", "must not be negative")]),
+    (of_usage(minimum_commitment="1", commitment_overage_factor="-2"), [("items.0.commitment_overage_factor", "must not be negative")]),
     (of_usage(included="5", price={**TIERED, "included": "5"}), [("items.0.included", "is given in the price as well")]),
     (of_usage(included="5", price=MATRIX), [("items.0.included", "is not taken by a price of groups or events")]),
     (of_usage(included="-5"), [("items.0.included", "must not be negative")]),
     (of_plan(credits=[{"key": "c", "amount": "0"}]), [("credits.0.amount", "must be greater than zero")]),
     (of_plan(credits=[{"key": "c", "amount": "0.001"}]), [("credits.0.amount", "has more decimals than USD has")]),
     (of_plan(credits=[{"key": "c", "amount": "1"}] * 2), [("credits.1.key", "is there twice: c")]),
+    (of_credit(rollover={"maximum": "1", "minimum": "1.01"}), [("credits.0.rollover.maximum", "must not be below the minimum")]),
+    (of_credit(rollover={"maximum": "-1"}), [("credits.0.rollover.maximum", "must not be negative")]),
+    (of_credit(rollover={"minimum": "0.001"}), [("credits.0.rollover.minimum", "has more decimals than USD has")]),
+    (of_credit(rollover={"most": "1"}), [("credits.0.rollover.most", "is not a known field")]),
+    (of_credit(rollover=[]), [("credits.0.rollover", "must be an object")]),
+    (of_credit(rollover={}, every_period=False), [("credits.0.rollover", "is for credits of every period")]),
+    (of_credit(on_plan_change="prorate", every_period=False), [("credits.0.on_plan_change", "prorates credits of every period alone")]),
+    (of_credit(on_plan_change="refund"), [("credits.0.on_plan_change", "must be one of keep, prorate")]),
+    (of_bonus(percent="10"), [("top_up_bonuses.0.from", "is required")]),
+    (of_bonus({"from": "0", "percent": "10"}), [("top_up_bonuses.0.from", "must be greater than zero")]),
+    (of_bonus({"from": "0.001", "percent": "10"}), [("top_up_bonuses.0.from", "has more decimals than USD has")]),
+    (of_bonus({"from": "5"}), [("top_up_bonuses.0.percent", "either this or amount must be given")]),
+    (of_bonus({"from": "5", "percent": "1", "amount": "1"}), [("top_up_bonuses.0.percent", "either this or amount must be given")]),
+    (of_bonus({"from": "5", "percent": "100.1"}), [("top_up_bonuses.0.percent", "must be above 0, and 100 at most")]),
+    (of_bonus({"from": "5", "percent": "0"}), [("top_up_bonuses.0.percent", "must be above 0, and 100 at most")]),
+    (of_bonus({"from": "5", "amount": "0.001"}), [("top_up_bonuses.0.amount", "has more decimals than USD has")]),
+    (of_bonus({"from": "5", "amount": "1", "expires_after": {"unit": "day", "count": 0}}), [("top_up_bonuses.0.expires_after.count", "must be a whole number from 1 to 1000000")]),
+    (of_plan(top_up_bonuses=[{"from": "5", "percent": "1"}, {"from": "5.00", "percent": "2"}]), [("top_up_bonuses.1.from", "is there twice")]),
+    (of_plan(top_up_bonuses={}), [("top_up_bonuses", "must be a list")]),
     (of_plan(entitlements=[{"feature": "f", "type": "boolean", "limit": "1"}]), [("entitlements.0.limit", "is for metered features")]),
     (of_plan(entitlements=[{"feature": "f", "type": "metered", "on_limit": "explode"}]), [("entitlements.0.on_limit", "must be one of block, allow, notify")]),
     (of_plan(entitlements=[{"feature": "f", "type": "boolean"}] * 2), [("entitlements.1.feature", "is there twice: f")]),
 ])  # fmt: skip
 def test_faults_of_a_plan(found: list[tuple[str, str]], expected: list[tuple[str, str]]) -> None:
     assert found == expected
+
+
+def test_how_usage_in_advance_is_invoiced_is_said_once_or_for_each_item() -> None:
+    advance = {**CALLS, "charged": "in_advance"}
+    gathered = {"threshold": "10.00"}
+    plan = read_plan(
+        {
+            **PLAN,
+            "advance_invoicing": gathered,
+            "items": [advance, {**advance, "key": "daily", "advance_invoicing": "day"}],
+        }
+    )
+    assert [item.advance_invoicing for item in plan.items] == [Threshold(F(10)), "day"]
 
 
 def test_every_fault_of_a_plan_is_told() -> None:
@@ -161,7 +214,7 @@ def _meter(key: str) -> Document:
 @pytest.mark.parametrize(("read", "document", "expected"), [
     (read_feature, {"key": "f", "type": "metered"}, [("meter", "is required for a metered feature")]),
     (read_feature, {"key": "f", "type": "boolean", "meter": "m"}, [("meter", "is for metered features")]),
-    (read_feature, {"key": "f", "type": "counted"}, [("type", "must be one of boolean, metered")]),
+    (read_feature, {"key": "f", "type": "counted"}, [("type", "must be one of boolean, static, metered")]),
     (read_coupon, {"key": "c", "duration": "once"}, [("percent_off", "either this or amount_off must be given")]),
     (read_coupon, {"key": "c", "percent_off": "5", "amount_off": "5", "currency": "USD"}, [("percent_off", "either this or amount_off must be given")]),
     (read_coupon, {"key": "c", "percent_off": "101"}, [("percent_off", "must be from 0 to 100")]),
@@ -169,6 +222,9 @@ def _meter(key: str) -> Document:
     (read_coupon, {"key": "c", "amount_off": "5.5", "currency": "JPY"}, [("amount_off", "has more decimals than JPY has")]),
     (read_coupon, {"key": "c", "percent_off": "5", "duration": "twice"}, [("duration", 'must be once, forever or {"periods": n}')]),
     (read_coupon, {"key": "c", "percent_off": "5", "duration": {"periods": 0}}, [("duration.periods", "must be a whole number from 1 to 10000")]),
+    (read_coupon, {"key": "c", "percent_off": "5", "max_redemptions": 0}, [("max_redemptions", "must be a whole number from 1 to 2147483647")]),
+    (read_coupon, {"key": "c", "percent_off": "5", "max_redemptions_per_customer": "1"}, [("max_redemptions_per_customer", "must be a whole number from 1 to 2147483647")]),
+    (read_coupon, {"key": "c", "percent_off": "5", "redeem_by": "2026-01-01"}, [("redeem_by", "must be an RFC 3339 time with an offset, like 2026-01-31T00:00:00Z")]),
     (read_coupon, {"key": "c", "percent_off": "5", "scope": {"item": ["a"]}}, [("scope.item", "is not a known field")]),
     (read_tax_rate, {"key": "t"}, [("percent", "is required")]),
     (read_tax_rate, {"key": "t", "percent": "-1"}, [("percent", "must be from 0 to 100")]),

@@ -8,6 +8,7 @@ import pytest
 from domain.credits import (
     GrantOrder,
     TopUpOrder,
+    check_payable,
     check_top_up,
     new_grant,
     read_grant,
@@ -62,7 +63,6 @@ def test_a_grant_as_it_was_asked_for() -> None:
     ({"expires_at": "2025-12-15T00:00:00Z", "effective_at": "2025-12-01T00:00:00Z"}, [("expires_at", "must be after the grant begins, and not be past")]),
     ({"kind": "gift"}, [("kind", "must be one of prepaid, promotional")]),
     ({"kind": None}, [("kind", "must be one of prepaid, promotional")]),
-    ({"unit": "credits"}, [("unit", "is not supported: grants are in a currency")]),
     ({"priority": -1}, [("priority", "must be a whole number from 0 to 1000000")]),
     ({"scope": {"plans": ["pro"]}}, [("scope.plans", "is not a known field")]),
 ])  # fmt: skip
@@ -74,6 +74,27 @@ def test_what_a_top_up_costs() -> None:
     asked = read_top_up({"key": "t", "customer": "acme", "amount": "50"})
     assert asked == TopUpOrder("t", "acme", F(50))
     assert check_top_up(asked, "USD", JAN) == usd("50")
+
+
+@pytest.mark.parametrize(("currency", "pays_in", "refused"), [
+    ("EUR", (), None),
+    ("EUR", ("EUR",), None),
+    ("EUR", ("EUR", "USD"), None),
+    (None, ("USD",), None),
+    ("EUR", ("USD",), "EUR is none that the customer pays in: USD"),
+    ("EUR", ("USD", "JPY"), "EUR is none that the customer pays in: JPY, USD"),
+    (None, ("EUR",), "USD is none that the customer pays in: EUR"),
+])  # fmt: skip
+def test_a_top_up_is_in_a_currency_that_can_pay_something(
+    currency: str | None, pays_in: tuple[str, ...], refused: str | None
+) -> None:
+    asked = currency or "USD"
+    if refused is None:
+        check_payable(asked, pays_in)
+        return
+    with pytest.raises(Invalid) as told:
+        check_payable(asked, pays_in)
+    assert [(f.path, f.message) for f in told.value.faults] == [("currency", refused)]
 
 
 @pytest.mark.parametrize(("top_up", "path"), [

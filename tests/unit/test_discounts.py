@@ -1,5 +1,6 @@
 """Which coupons reduce an invoice, in which order, by how much, and when they are used up."""
 
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction as F
 
@@ -12,9 +13,9 @@ from tests.makings import FEB, JAN, MAR, line, redeemed, usd
 
 
 def discounted(
-    *coupons: Redemption, lines: tuple[Line, ...] = (), period: datetime = JAN
+    *coupons: Redemption, lines: tuple[Line, ...] = (), period: datetime = JAN, at: datetime = JAN
 ) -> Discounted:
-    return discount(lines or (line("100"), line("50", "seats")), coupons, "USD", period)
+    return discount(lines or (line("100"), line("50", "seats")), coupons, "USD", period, at)
 
 
 def taken(result: Discounted) -> list[tuple[str, str]]:
@@ -83,6 +84,23 @@ def test_once_is_not_used_on_what_is_given_back() -> None:
     assert (taken(result), result.coupons) == ([], (once,))
 
 
+def test_what_is_on_account_takes_percentages_off_and_no_fixed_amount() -> None:
+    """The period's invoice has 50 in all, of which 20 were invoiced on account: 10 off the 50, then half of what is left."""
+    lines = (line("50"), replace(line("-20"), charged="on_account"))
+    fixed, half = (
+        redeemed("f", JAN, amount_off=F(10), currency="USD"),
+        redeemed("h", FEB, percent_off=F(50)),
+    )
+    assert taken(discounted(fixed, half, lines=lines)) == [("f", "10.00"), ("h", "10.00")]
+    assert taken(discounted(fixed, half, lines=(replace(line("20"), charged="on_account"),))) == [("h", "10.00")]  # fmt: skip
+
+
+def test_once_is_not_used_up_by_what_is_on_account() -> None:
+    once = redeemed("c", percent_off=F(50), duration="once")
+    result = discounted(once, lines=(replace(line("20"), charged="on_account"),))
+    assert (taken(result), result.coupons) == ([("c", "10.00")], (once,))
+
+
 def test_periods_are_counted_by_those_that_issue_invoices() -> None:
     coupon = redeemed("c", percent_off=F(10), duration="periods", periods=2)
     seen = []
@@ -96,3 +114,9 @@ def test_periods_are_counted_by_those_that_issue_invoices() -> None:
 def test_forever_is_never_used_up() -> None:
     forever = redeemed("c", percent_off=F(10))
     assert discounted(forever).coupons == (forever,)
+
+
+def test_it_reduces_nothing_from_its_expiry_on() -> None:
+    coupon = redeemed("c", percent_off=F(50), expires_at=FEB)
+    assert taken(discounted(coupon, at=JAN)) == [("c", "75.00")]
+    assert taken(discounted(coupon, at=FEB)) == []

@@ -5,6 +5,7 @@ from fractions import Fraction as F
 
 import pytest
 
+from domain.allowances import Checked
 from domain.documents import (
     Document,
     balance_document,
@@ -19,7 +20,6 @@ from domain.documents import (
     refusal_document,
     subscription_document,
 )
-from domain.entitlements import Checked
 from domain.errors import Conflict, Declined, Forbidden, Invalid, NotFound, Rejected
 from domain.invoicing import Bill, issue
 from domain.money import Money

@@ -1,10 +1,10 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
-from itertools import pairwise
 
 import pytest
 
-from cli.jsonlines import answer_lines
+from cli.jsonlines import answer_lines, lines_as_they_come
 from domain.errors import Fault, Invalid
 from tests.public_cases import answered
 
@@ -19,7 +19,7 @@ def refuse(line: Mapping[str, object]) -> dict[str, object]:
 
 def said(*lines: bytes) -> bytes:
     out = BytesIO()
-    answer_lines(echo, lines, out)
+    answer_lines(echo, [lines], out)
     return out.getvalue()
 
 
@@ -89,19 +89,32 @@ def test_empty_lines_have_no_answer_and_the_rest_go_on_in_order() -> None:
     assert [answer["id"] for answer in answers] == [1, None, 2]
 
 
-def test_each_answer_is_out_before_the_next_line_is_asked_for() -> None:
+@pytest.mark.parametrize(("pieces", "batches"), [
+    pytest.param([],                          [[b""]],                      id="nothing"),
+    pytest.param([b"a\nb\n"],                 [[b"a", b"b"], [b""]],        id="whole lines"),
+    pytest.param([b"a\nb"],                   [[b"a"], [b"b"]],             id="a last line without an end"),
+    pytest.param([b"a", b"b", b"c\nd", b"\n"], [[b"abc"], [b"d"], [b""]],    id="a line in pieces"),
+    pytest.param([b"\n", b"\r\n"],            [[b""], [b"\r"], [b""]],      id="empty lines"),
+])  # fmt: skip
+def test_lines_come_as_soon_as_they_are_whole(
+    pieces: list[bytes], batches: list[list[bytes]]
+) -> None:
+    assert list(lines_as_they_come(partial(next, iter(pieces), b""))) == batches
+
+
+def test_each_answer_is_out_before_more_input_is_asked_for() -> None:
     class Pipe(BytesIO):
         flushed = 0
 
         def flush(self) -> None:
-            self.flushed = len(self.getvalue())
+            self.flushed = self.getvalue().count(b"\n")
 
-    out, flushed = Pipe(), []
+    out, answered_before = Pipe(), []
+    asked = [b'{"id": 1}\n', b'{"id": 2}\n{"id": 3}\n{"id"', b": 4}\n"]
 
-    def lines() -> Iterator[bytes]:
-        for _ in range(3):
-            yield b"{}\n"
-            flushed.append(out.flushed)
+    def read_some() -> bytes:
+        answered_before.append(out.flushed)
+        return asked.pop(0) if asked else b""
 
-    answer_lines(echo, lines(), out)
-    assert all(before < after for before, after in pairwise([0, *flushed]))
+    answer_lines(echo, lines_as_they_come(read_some), out)
+    assert answered_before == [0, 1, 3, 4]

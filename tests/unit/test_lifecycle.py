@@ -11,6 +11,7 @@ import pytest
 
 from domain import lifecycle
 from domain.account import Facts, Need, Outcome
+from domain.bounds import TOO_LARGE
 from domain.calendar import Period
 from domain.commands import (
     Cancel,
@@ -345,6 +346,8 @@ OVER = asked(ACTIVE, Cancel("immediately"), day(2)).subscription
     (ACTIVE, SetQuantity("calls", F(1)), Invalid.at("item", "pro has no recurring item calls")),
     (ACTIVE, SetQuantity("chairs", F(1)), Invalid.at("item", "pro has no recurring item chairs")),
     (ACTIVE, ChargeOnce("x", "x", F(1), F(-1)), Invalid.at("quantity", "must not be negative")),
+    (ACTIVE, ChargeOnce("x", "x", F(-(10**13) - 1)), Invalid.at("amount", TOO_LARGE)),
+    (ACTIVE, SetQuantity("seats", F(10**12 + 1)), Invalid.at("quantity", TOO_LARGE)),
 ])  # fmt: skip
 def test_refused(living: Subscription, command: Command, expected: Rejected) -> None:
     with pytest.raises(type(expected)) as refused:
@@ -369,6 +372,7 @@ def test_allowed(living: Subscription, command: Command) -> None:
     ({"seats": F(-1)}, "quantities.seats"),
     ({"calls": F(1)}, "quantities.calls"),
     ({"chairs": F(1)}, "quantities.chairs"),
+    ({"seats": F(10**12 + 1)}, "quantities.seats"),
 ])  # fmt: skip
 def test_quantities_are_of_recurring_items(quantities: dict[str, Any], path: str) -> None:
     with pytest.raises(Invalid) as refused:

@@ -1,6 +1,6 @@
 import pytest
 
-from cli.periods import answer_periods
+from domain.calculators.periods import answer_periods
 from domain.errors import Invalid
 from tests.public_cases import answered, differences
 

@@ -187,7 +187,7 @@ def test_groups_are_charged_at_their_cell(groups: list[Document], amount: str) -
 def test_a_group_without_cell_and_default_is_an_error_never_free() -> None:
     groups = [of_group(model="large"), of_group("0", model="small")]
     assert faults(NO_DEFAULT, {"groups": groups}) == [
-        Fault("usage.groups.1", "has no cell, and there is no default")
+        Fault("usage.groups.1", "model=small has no cell, and there is no default")
     ]
 
 

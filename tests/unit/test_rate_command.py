@@ -2,7 +2,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.rate import answer_rate
+from domain.calculators.rating import answer_rate
 from domain.errors import Invalid
 from domain.reading import InexactNumber
 from tests.public_cases import answered, differences

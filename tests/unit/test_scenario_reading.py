@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from domain import commands
 from domain.errors import Invalid
 from domain.reading import InexactNumber
 from domain.scenarios import actions
+from domain.scenarios.changing import Change, Override, ToPlan
 from domain.scenarios.scenario import Attempted, Scenario, read_scenario
 from tests.makings import BASE, CALLS
 
@@ -71,18 +73,22 @@ def test_how_the_provider_answers() -> None:
 
 @pytest.mark.parametrize(("read", "expected"), [
     (entry("subscribe", key="s1", customer="acme", plan="pro", quantities={"seats": 3}, coupons=["gift"]),
-     actions.Subscribe("s1", "acme", "pro", {"seats": F(3)}, ("gift",))),
-    (entry("change_plan", subscription="s1", plan="pro"), actions.ChangePlan("s1", "pro", "immediately")),
-    (entry("set_quantity", subscription="s1", item="seats", quantity="-1"), actions.SetQuantity("s1", "seats", F(-1))),
-    (entry("add_on", subscription="s1", key="setup", amount="9.99"), actions.AddOn("s1", "setup", F("9.99"), "setup", F(1))),
-    (entry("cancel", subscription="s1"), actions.Cancel("s1", "period_end", "credit")),
-    (entry("pause", subscription="s1"), actions.Pause("s1")),
-    (entry("resume", subscription="s1"), actions.Resume("s1")),
+     actions.Subscribe("s1", "acme", (actions.Phase("pro", {"seats": F(3)}),), ("gift",))),
+    (entry("change_plan", subscription="s1", plan="pro"), Change("s1", ToPlan("pro"))),
+    (entry("change_plan", subscription="s1", plan="pro", overrides={"minimum_commitment": "9"}),
+     Change("s1", ToPlan("pro", {"minimum_commitment": "9"}))),
+    (entry("override", subscription="s1", overrides=None), Change("s1", Override({}))),
+    (entry("set_quantity", subscription="s1", item="seats", quantity="-1"), Change("s1", commands.SetQuantity("seats", F(-1)))),
+    (entry("add_on", subscription="s1", key="setup", amount="9.99"), Change("s1", commands.ChargeOnce("setup", "setup", F("9.99"), F(1)))),
+    (entry("cancel", subscription="s1"), Change("s1", commands.Cancel("period_end", "credit"), "period_end")),
+    (entry("pause", subscription="s1"), Change("s1", commands.Pause())),
+    (entry("resume", subscription="s1"), Change("s1", commands.Resume())),
     (entry("check", customer="acme", feature="sso"), actions.Check("acme", "sso", F(1))),
     (entry("balance", customer="acme"), actions.Balance("acme", None)),
     (entry("payment_method", customer="acme"), actions.Pay("acme", new_method=True)),
     (entry("pay", customer="acme"), actions.Pay("acme", new_method=False)),
     (entry("usage", customer="acme", event_name="call", id="e1"), actions.Usage("acme", "call", {}, "e1")),
+    (entry("void_usage", id="e1", reason="sent twice"), actions.VoidUsage("e1", "sent twice")),
 ])  # fmt: skip
 def test_actions(read: dict[str, Any], expected: actions.Action) -> None:
     (found,) = story(timeline=[read]).timeline
@@ -99,6 +105,14 @@ def test_nothing_happens_after_the_end() -> None:
     at_the_end = entry("pay", at="2026-03-01T00:00:00Z", customer="a")
     after = entry("pay", at="2026-03-01T00:00:01Z", customer="b")
     assert [each.number for each in story(timeline=[after, at_the_end]).timeline] == [2]
+
+
+def test_a_story_of_too_many_entries_is_refused_before_they_are_told() -> None:
+    every = entry("usage", customer="acme", event_name="call", every={"unit": "hour"}, times=50)
+    long = {**STORY, "timeline": [every, every]}
+    assert len(read_scenario(long, most=100).timeline) == 100
+    with pytest.raises(Invalid, match="timeline: comes to more than 99 entries"):
+        read_scenario(long, most=99)
 
 
 def test_usage_that_repeats_keeps_the_customers_clock() -> None:
@@ -129,9 +143,13 @@ def test_usage_that_repeats_keeps_the_customers_clock() -> None:
     ({"timeline": [entry("pause")]}, [("timeline.0.pause.subscription", "is required")]),
     ({"timeline": [entry("cancel", subscription="s", when="now")]}, [("timeline.0.cancel.when", "is not a known field")]),
     ({"timeline": [entry("cancel", subscription="s", unused="keep")]}, [("timeline.0.cancel.unused", "must be one of credit, refund, none")]),
+    ({"timeline": [entry("override", subscription="s")]}, [("timeline.0.override.overrides", "is required")]),
+    ({"timeline": [entry("override", subscription="s", overrides={"items": {"a": {"price": 1}}})]}, [("timeline.0.override.overrides.items.a.price", "must be an object")]),
     ({"timeline": [entry("usage", customer="c", event_name="e", times=3)]}, [("timeline.0.usage.every", "is required where there is times")]),
     ({"timeline": [entry("usage", customer="c", event_name="e", id="i", every={"unit": "day"}, times=3)]}, [("timeline.0.usage.id", "is of one event: without it, each repetition has its own")]),
     ({"timeline": [entry("usage", customer="c", event_name="e", properties={"n": InexactNumber("1.5")})]}, [("timeline.0.usage.properties.n", "the number 1.5 may have lost digits: send it as a string")]),
+    ({"timeline": [entry("void_usage", id="e")]}, [("timeline.0.void_usage.reason", "is required")]),
+    ({"timeline": [entry("void_usage", customer="c", id="e", reason="")]}, [("timeline.0.void_usage.reason", "must have from 1 to 2000 characters"), ("timeline.0.void_usage.customer", "is not a known field")]),
     ({"timeline": [entry("set_quantity", subscription="s", item="i", quantity=InexactNumber("1.5"))]}, [("timeline.0.set_quantity.quantity", "the number 1.5 may have lost digits: send it as a string")]),
     ({"timeline": [entry("grant", key="g", customer="c", amount="1", kind="gift")]}, [("timeline.0.grant.kind", "must be one of prepaid, promotional")]),
 ])  # fmt: skip

@@ -90,9 +90,22 @@ def test_secrets_are_not_shown(running: Path) -> None:
 
 def test_how_often_usage_is_told_is_a_number_of_seconds(directory: Path) -> None:
     given = {"DATABASE_URL": OWN}
-    assert read_settings(given, directory).usage_signal_window == timedelta(hours=1)
+    assert read_settings(given, directory).usage_signal_window == timedelta(days=31)
     told = read_settings({**given, "USAGE_SIGNAL_WINDOW": "0"}, directory)
     assert told.usage_signal_window == timedelta(0)
     for wrong in ("-1", "1.5", "1h", "9" * 9):
         with pytest.raises(Unavailable, match="USAGE_SIGNAL_WINDOW"):
             read_settings({**given, "USAGE_SIGNAL_WINDOW": wrong}, directory)
+
+
+def test_where_webhooks_may_go(running: Path) -> None:
+    """What `weir dev` allows on its own machine holds for its own database alone."""
+    told = {**DEV, "WEBHOOK_PRIVATE_ADDRESSES": "test"}
+    (running / RUNNING).write_text(json.dumps(told))
+    assert read_settings({}, running).webhook_private_addresses == "test"
+    own = {"DATABASE_URL": OWN}
+    assert read_settings(own, running).webhook_private_addresses == "refused"
+    wide = {**own, "WEBHOOK_PRIVATE_ADDRESSES": "allowed"}
+    assert read_settings(wide, running).webhook_private_addresses == "allowed"
+    with pytest.raises(Unavailable, match="is one of refused, test, allowed, not yes"):
+        read_settings({**own, "WEBHOOK_PRIVATE_ADDRESSES": "yes"}, running)

@@ -142,7 +142,7 @@ until: 2026-02-01T00:00:00Z
 """
     status, out, errors = simulate(story, text=text)
     assert (status, out) == (2, "")
-    assert "pro.calls.usage.groups.0: has no cell, and there is no default" in errors
+    assert "pro.calls.usage.groups.0: size=small has no cell, and there is no default" in errors
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

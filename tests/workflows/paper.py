@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from typing import cast
 
 from temporalio import activity
@@ -16,6 +17,7 @@ from activities.steps import (
     Begin,
     CarryOut,
     ChargeUsage,
+    DoScheduled,
     EndDay,
     EndPeriod,
     ExpireGrant,
@@ -24,18 +26,21 @@ from activities.steps import (
     Moment,
     Pay,
     SendRefund,
+    StartWindow,
     Steps,
     ToppedUp,
     TopUp,
     Turn,
 )
 from domain import arrivals, lifecycle
-from domain.account import Facts, Outcome
+from domain.account import Facts, IssuedLine, Outcome
 from domain.catalog import read_plan
 from domain.customers import Customer
-from domain.dunning import Answer, AttemptStatus, Collection, answered, begin_collection
+from domain.dunning import Answer, AttemptStatus, Collection, answered, begin_collection, closed
 from domain.money import Money
+from domain.pricing.usage import Quantity
 from domain.subscription import Subscription
+from tests.makings import CALLS_METER
 
 ACME = Customer("cus_acme", "acme")
 FLAT = {
@@ -50,21 +55,46 @@ PRO = {
     "interval": {"unit": "month", "count": 1},
     "items": [FLAT],
 }
+AS_USED = {
+    **PRO,
+    "items": [
+        FLAT,
+        {
+            "key": "calls",
+            "kind": "usage",
+            "meter": "calls",
+            "charged": "in_advance",
+            "price": {"model": "per_unit", "unit_amount": "1"},
+        },
+    ],
+}
+GATED = {**PRO, "key": "gated", "activation": "first_payment"}
+SUSPENDS_WITH_GRACE = {
+    **PRO,
+    "on_past_due": "suspend",
+    "invoice_grace": {"unit": "day", "count": 3},
+}
 TRIAL = {**PRO, "key": "trial", "trial": {"unit": "day", "count": 14}}
 
 
 class PaperSteps(Steps):
     """`answers` are the provider's, one an attempt, the last repeats; `word` is what it says when it is asked again.
-    A step in `failing` raises its errors, one a try; one in `held` sets `begun` and is over when it is let go.
+    A step in `failing` raises its errors, one a try; one in `held` sets `begun` and is over when it is let go. With
+    `books`, it is known what was billed before: all of it was paid, and usage that arrives is charged.
     """
 
-    def __init__(self, plan: object = PRO, answers: Sequence[str] = ("succeeded",)) -> None:
+    def __init__(
+        self, plan: object = PRO, answers: Sequence[str] = ("succeeded",), *, books: bool = False
+    ) -> None:
         read = read_plan(plan)
-        self.facts = Facts(ACME, {read.ref: read}, {})
+        self.books = books
+        self.used = 1
+        self.facts = Facts(ACME, {read.ref: read}, {"calls": CALLS_METER})
         self.taken: list[tuple[str, datetime]] = []
         self.attempts: list[AttemptPayment] = []
         self.answers = list(answers)
         self.failing: dict[str, list[Exception]] = {}
+        self.bonus_until: datetime | None = None
         self.word = "succeeded"
         self.charged: list[int] = []
         self.over: dict[str, Subscription] = {}
@@ -85,6 +115,8 @@ class PaperSteps(Steps):
 
     @activity.defn
     async def begin(self, step: Begin) -> Turn:
+        if over := self.over.get(step.subscription.id):
+            return Turn(over)  # what the books know of it
         return await self._turn(
             "begin", step.at, lifecycle.begin(self.facts, step.subscription, step.at)
         )
@@ -94,14 +126,20 @@ class PaperSteps(Steps):
         ending = step.subscription
         if ending.period_index == self.last_period:
             ending = replace(ending, cancels_at_period_end=True)
-        outcome = lifecycle.end_period(self.facts, ending, step.at)
-        return await self._turn("end_period", step.at, outcome)
+        facts = self._with_usage(ending, "period_end", step.at)
+        return await self._turn("end_period", step.at, lifecycle.end_period(facts, ending, step.at))
+
+    @activity.defn
+    async def start_window(self, step: StartWindow) -> Turn:
+        facts = self._with_usage(step.subscription, "window_start", step.at)
+        outcome = arrivals.window_opened(facts, step.subscription, step.at)
+        return await self._turn("start_window", step.at, outcome)
 
     @activity.defn
     async def end_day(self, step: EndDay) -> Turn:
-        return await self._turn(
-            "end_day", step.at, arrivals.day_ended(self.facts, step.subscription, step.at)
-        )
+        facts = self._with_usage(step.subscription, "day_end", step.at)
+        outcome = arrivals.day_ended(facts, step.subscription, step.at)
+        return await self._turn("end_day", step.at, outcome)
 
     @activity.defn
     async def charge_usage(self, step: ChargeUsage) -> Turn:
@@ -109,13 +147,26 @@ class PaperSteps(Steps):
         if step.arrival.transaction in self.charged:
             return Turn(living)
         self.charged.append(step.arrival.transaction)
-        return await self._turn("charge_usage", step.at, Outcome(living))
+        outcome = Outcome(living)
+        if self.books:
+            facts = self._with_usage(living, arrivals.kind_of_arrival(living), step.at)
+            outcome = arrivals.usage_arrived(facts, living, step.at, step.arrival.event)
+        return await self._turn("charge_usage", step.at, outcome)
 
     @activity.defn
     async def carry_out(self, step: CarryOut) -> Turn:
-        outcome = lifecycle.carry_out(self.facts, step.subscription, step.request, step.at)
+        asked = step.request.command
+        facts = self._with_usage(step.subscription, asked, step.at)
+        outcome = lifecycle.carry_out(facts, step.subscription, step.request, step.at)
         turn = await self._turn(step.request.command.action, step.at, outcome)
         return replace(turn, answer={"invoices": len(turn.collections)})
+
+    @activity.defn
+    async def do_scheduled(self, step: DoScheduled) -> Turn:
+        change = step.subscription.scheduled_change(step.change).change
+        facts = self._with_usage(step.subscription, change, step.at)
+        outcome = lifecycle.change_due(facts, step.subscription, step.change, step.at)
+        return await self._turn("do_scheduled", step.at, outcome)
 
     @activity.defn
     async def expire_grant(self, step: ExpireGrant) -> Turn:
@@ -139,12 +190,13 @@ class PaperSteps(Steps):
             purpose="top_up",
             test_clock=step.test_clock,
         )
-        if step.order.expires_at is None:
-            return ToppedUp(collection)
-        grant = f"crg_{step.request}"
+
+        def ends(grant: str, at: datetime | None) -> GrantLife | None:
+            life = (f"{grant}_{step.request}", step.customer)
+            return None if at is None else GrantLife("env_1", *life, at, step.test_clock)
+
         return ToppedUp(
-            collection,
-            GrantLife("env_1", grant, step.customer, step.order.expires_at, step.test_clock),
+            collection, ends("crg", step.order.expires_at), ends("bonus", self.bonus_until)
         )
 
     @activity.defn
@@ -156,6 +208,9 @@ class PaperSteps(Steps):
     @activity.defn
     async def look_up_payment(self, step: LookUpPayment) -> Collection:
         await self._note("look_up_payment", step.at)
+        known = self.collections.get(step.collection.invoice)
+        if known is not None and known.status == "void":
+            return known
         return self._after(step.collection, self.word, step.at)
 
     @activity.defn
@@ -188,6 +243,11 @@ class PaperSteps(Steps):
         moment, workflow = min(moments, default=(None, ""))
         return None if moment is None else (workflow, moment)
 
+    def _with_usage(self, subscription: Subscription, step: lifecycle.Step, at: datetime) -> Facts:
+        """As much of each thing that is asked for as was `used`: one, unless a test says so."""
+        needs = lifecycle.needs(subscription, step, self.facts, at)
+        return replace(self.facts, usage={need: Quantity(Fraction(self.used)) for need in needs})
+
     async def _turn(self, name: str, at: datetime, outcome: Outcome) -> Turn:
         await self._note(name, at)
         after = outcome.subscription
@@ -199,7 +259,30 @@ class PaperSteps(Steps):
             if invoice.amount_due.minor
         )
         self.collections.update({each.invoice: each for each in collections})
-        return Turn(after, collections)
+        if self.books:
+            self._keep(outcome)
+        refunds = tuple(
+            SendRefund("env_1", refund.name, at, after.test_clock) for refund in outcome.refunds
+        )
+        voided = tuple(f"inv_{name}" for name in outcome.voids)
+        self.collections.update({name: closed(self.collections[name], "void") for name in voided})
+        return Turn(after, collections, refunds, begins=outcome.begins, voided=voided)
+
+    def _keep(self, outcome: Outcome) -> None:
+        """What was charged in advance, and which windows of usage were billed."""
+        advance = tuple(
+            IssuedLine(invoice.name, line, invoice.amount_due)
+            for invoice in outcome.invoices
+            for line in invoice.lines
+            if line.charged == "in_advance"
+        )
+        again = {(each.item, each.window) for each in outcome.billed}
+        before = (each for each in self.facts.billed if (each.item, each.window) not in again)
+        self.facts = replace(
+            self.facts,
+            advance=(*self.facts.advance, *advance),
+            billed=(*before, *outcome.billed),
+        )
 
     def _after(self, collection: Collection, answer: str, at: datetime) -> Collection:
         status, _, code = answer.partition(":")

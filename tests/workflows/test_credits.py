@@ -1,12 +1,15 @@
 """Credits: a plan's grants within a life and after it, top-ups."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 
-from activities.steps import Moment, TopUp
+from activities.steps import CustomerActed, Moment, TopUp
 from db.ids import new_id
 from domain.commands import Cancel
 from domain.credits import TopUpOrder
@@ -107,6 +110,33 @@ async def test_a_top_up_that_is_declined_is_void(temporal: Client) -> None:
         done = await stage.lives.top_up(a_top_up())
     assert done.collection.status == "void"
     assert [step for step, _ in stage.steps.taken] == ["top_up", "attempt_payment"]
+
+
+async def test_a_collection_that_somebody_else_began_is_waited_for(skipping: Client) -> None:
+    """As after a repair: the top-up was lost, and what collects for it still runs."""
+    top_up = a_top_up()
+    owed = (await PaperSteps().top_up(top_up)).collection
+    async with staged(skipping, PaperSteps(answers=["requires_action", "succeeded"])) as stage:
+        await stage.lives.collect(owed)
+        waiting = asyncio.create_task(stage.lives.top_up(top_up))
+        handle = stage.client.get_workflow_handle(f"topup:{top_up.request}")
+        while not await has_waited(handle):
+            pass
+        act = CustomerActed("req_1", new_method=False, at=JANUARY)
+        assert (await stage.lives.customer_acted(owed, act)).status == "paid"
+        assert (await waiting).collection.status == "paid"
+
+
+async def has_waited(top_up: WorkflowHandle[Any, Any]) -> bool:
+    """Whether it has found that the collection runs already."""
+    try:
+        history = await top_up.fetch_history()
+    except RPCError:
+        return False  # it has not begun yet
+    return any(
+        event.HasField("start_child_workflow_execution_failed_event_attributes")
+        for event in history.events
+    )
 
 
 def a_top_up(expires_at: datetime | None = None) -> TopUp:

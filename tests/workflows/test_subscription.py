@@ -11,7 +11,7 @@ from domain.commands import Cancel, Pause, Resume
 from domain.errors import Conflict, Corrupt, NotFound, Rejected
 from domain.subscription import Phase
 from tests.workflows.conftest import asked, on_clock, staged
-from tests.workflows.paper import PRO, TRIAL, PaperSteps
+from tests.workflows.paper import AS_USED, PRO, TRIAL, PaperSteps
 from workflows import visibility
 from workflows.subscription import SubscriptionWorkflow
 from workflows.visibility import NEEDS_ATTENTION
@@ -76,8 +76,10 @@ async def test_it_ends_at_the_end_of_a_period_when_it_was_cancelled(temporal: Cl
         with pytest.raises(NotFound):
             await stage.lives.request(life, asked(Pause(), FEBRUARY))
         await stage.lives.subscribe(stage.steps.new_subscription(life, JANUARY), None)
+        await temporal.get_workflow_handle(life).result()
         status = (await temporal.get_workflow_handle(life).describe()).status
-    assert stage.steps.taken[-1] == ("end_period", FEBRUARY)
+    billing = [step for step in stage.steps.taken if step[0] != "attempt_payment"]
+    assert billing[-1] == ("end_period", FEBRUARY)
     assert status is WorkflowExecutionStatus.COMPLETED
 
 
@@ -220,6 +222,37 @@ async def test_usage_that_arrives_after_the_end_has_a_life_of_its_own(temporal: 
         assert await stage.lives.usage_arrived(arrival, is_over=True) == told != life
         await temporal.get_workflow_handle(told).result()
     assert stage.steps.charged == [9]
+
+
+async def test_what_came_before_its_window_is_charged_as_that_begins(temporal: Client) -> None:
+    """A step of its own, where usage is charged as it arrives: after the start, and after each period's end."""
+    async with staged(temporal, PaperSteps(AS_USED)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(JANUARY, Phase.ARRIVED))
+        assert (await stage.state(life)).opened is None
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        state = await stage.state(life)
+    steps = [step for step in stage.steps.taken if step[0] != "attempt_payment"]
+    assert steps == [
+        ("begin", JANUARY),
+        ("start_window", JANUARY),
+        ("end_period", FEBRUARY),
+        ("start_window", FEBRUARY),
+    ]
+    assert (state.period_index, state.opened) == (1, None)
+
+
+async def test_usage_does_not_end_a_grace(temporal: Client) -> None:
+    grace = {**AS_USED, "invoice_grace": {"unit": "day", "count": 3}}
+    async with staged(temporal, PaperSteps(grace)) as stage:
+        life = await on_clock(stage)
+        await stage.lives.advance(life, Moment(FEBRUARY))
+        after = FEBRUARY + timedelta(days=1)
+        arrival = Arrival("env_1", life, 7, "e7", after, "clk")
+        await stage.lives.usage_arrived(arrival, is_over=False)
+        await stage.lives.advance(life, Moment(after, Phase.ARRIVED))
+        state = await stage.state(life)
+    assert (state.period_index, stage.steps.charged) == (0, [7])
 
 
 async def test_a_period_in_its_grace_is_closed_before_anything_is_done(temporal: Client) -> None:

@@ -27,6 +27,14 @@ from workflows.usage_pump import UsagePumpWorkflow
 AT_ONCE = timedelta(0)
 PEOPLE = {"key": "people", "event_name": "llm", "aggregation": "unique_count", "value": "tokens"}
 
+UNREADABLE = text("""
+    INSERT INTO features (id, environment_id, key, document) VALUES (:id, :environment, 'broken', '{"key": "broken"}')
+""")
+STALE = text("""
+    INSERT INTO allowances (environment_id, customer_id, feature)
+    SELECT :environment, id, 'broken' FROM customers WHERE key = 'acme'
+""")
+
 
 class Recorder:
     """Stands for the client of Temporal: keeps what was sent, or fails as it is told."""
@@ -112,12 +120,22 @@ async def world(database: Database, environment: Environment) -> World:
     return world
 
 
+async def test_a_feature_that_cannot_be_read_holds_up_nobody(world: World) -> None:
+    named = {"environment": world.environment, "id": new_id("ftr")}
+    async with world.database.transaction(world.environment) as connection:
+        await connection.execute(UNREADABLE, named)
+        await connection.execute(STALE, named)
+    await world.use("e1")
+    await world.steps().pump_environment(world.environment)
+    assert world.heard() == [(world.living, "10")]
+
+
 async def test_a_living_subscription_is_told_what_its_period_used(world: World) -> None:
     await world.use("e1", "e2")
     await world.steps().pump_environment(world.environment)
     ((who, snapshot),) = world.recorder.sent
     assert who == world.living
-    assert snapshot.totals == {"tokens": "20"}
+    assert snapshot.totals == {"tokens": "20", "people": "1"}
     assert snapshot.events == 4  # two, for each of two meters
 
 
@@ -213,6 +231,6 @@ async def test_the_pump_lives_as_a_workflow_and_signals_workflows(
         await world.use("e3")
         heard = await asyncio.wait_for(listener.result(), 60)
         await pump.terminate()
-    assert heard[-1].totals == {"tokens": "30"}
+    assert heard[-1].totals == {"tokens": "30", "people": "1"}
     watermarks = [snapshot.watermark for snapshot in heard]
     assert watermarks == sorted(watermarks)

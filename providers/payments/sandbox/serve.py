@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
@@ -12,7 +13,9 @@ from fastapi import FastAPI
 from domain.errors import Unavailable
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS = 10  # for the server to start or to stop
+PATIENCE_SECONDS = 10  # for the server to stop
+START_SECONDS = 60
+LOOK_SECONDS = 0.01
 
 
 class _Server(uvicorn.Server):
@@ -39,12 +42,15 @@ async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
 
 @contextlib.contextmanager
 def serving_in_thread(app: FastAPI, port: int = 0) -> Iterator[str]:
-    """Serve in a thread of its own while the block runs; gives the base URL."""
+    """Serve in a thread of its own while the block runs; gives the base URL once it serves. Raises `Unavailable` where it
+    does not come to that.
+    """
     listener = _listener(port)
     server = _server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
+        _wait_for(server, thread)
         yield _url(listener)
     finally:
         server.should_exit = True
@@ -70,6 +76,17 @@ def _server(app: FastAPI) -> _Server:
         app, log_level="critical", access_log=False, timeout_graceful_shutdown=1, lifespan="on"
     )
     return _Server(config)
+
+
+def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:
+    """What an application does at its start may take longer than a caller waits for an answer."""
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started:
+        if not thread.is_alive():
+            raise Unavailable("the application in a thread did not start")
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the application in a thread did not start in {START_SECONDS} s")
+        time.sleep(LOOK_SECONDS)
 
 
 def _url(listener: socket.socket) -> str:

@@ -1,0 +1,207 @@
+"""Looking at what alerts watch, and telling what crossed a threshold, once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import assert_never
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.alerts import (
+    AlertRow,
+    Threshold,
+    add_alert_event,
+    alerts_concerning,
+    save_standing,
+    standings,
+)
+from db.catalog import find_keys
+from db.customers import find_customer
+from db.entitling import circumstances, compute, log_until
+from db.facts import load_plan
+from db.outbox import announce
+from db.spending import Running, billed_in_period, living_of, running_of
+from db.usage_horizon import cut_off
+from db.used import used_in
+from db.watching import Watched
+from domain.alerts import (
+    Alert,
+    Crossing,
+    Spent,
+    Standing,
+    first_start,
+    forecast,
+    forecast_changes,
+    is_reached,
+    looked_at,
+    percent_used,
+    spend,
+    threshold_text,
+)
+from domain.decimals import plain
+from domain.features import read_feature
+from domain.money import Money
+from domain.reading import written
+from domain.resets import limited_period
+from domain.subscription import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What an alert is about, of one customer, in a period, if it has periods: by its start, or that of a limit by when it
+    is reset. Where time alone makes it another: `again_at`.
+    """
+
+    value: Fraction
+    period: datetime | None = None
+    again_at: datetime | None = None
+
+
+async def watch_alerts(connection: AsyncConnection, watched: Watched) -> datetime | None:
+    """Look at every alert that a wallet may concern: its owner's, and those of customers whose subscriptions it pays for."""
+    running = await running_of(connection, watched.payer)
+    customers = {watched.payer.customer, *(each.subscription.customer for each in running)}
+    alerts = await alerts_concerning(connection, watched.payer.currency, customers)
+    if not alerts:
+        return None
+    before = await standings(connection, [row.id for row in alerts], customers)
+    spent = await _spent(connection, watched.payer.customer, running, alerts)
+    looks: list[datetime] = []
+    for row in alerts:
+        for customer in sorted(customers) if row.customer is None else [row.customer]:
+            figure = await _figure(connection, watched, row.alert, customer, spent)
+            if figure is not None:
+                await _look(connection, watched, row, customer, figure, before)
+                looks += [figure.again_at] if figure.again_at is not None else []
+    return min(looks, default=None)
+
+
+async def _look(
+    connection: AsyncConnection,
+    watched: Watched,
+    row: AlertRow,
+    customer: str,
+    figure: Figure,
+    before: Mapping[Threshold, Standing],
+) -> None:
+    for threshold in row.alert.thresholds:
+        of = Threshold(row.id, customer, threshold)
+        stood = before.get(of, Standing())
+        reached = is_reached(row.alert.type, threshold, figure.value)
+        stands, crossing = looked_at(stood, reached, figure.period)
+        if stands != stood:
+            await save_standing(connection, watched.environment, of, stands)
+        if crossing is not None:
+            await _tell(connection, watched, row, of, figure, crossing)
+
+
+async def _tell(
+    connection: AsyncConnection,
+    watched: Watched,
+    row: AlertRow,
+    of: Threshold,
+    figure: Figure,
+    crossing: Crossing,
+) -> None:
+    environment, at = watched.environment, watched.at
+    is_new = await add_alert_event(
+        connection, environment, of, figure.period, crossing, figure.value, at
+    )
+    if not is_new:
+        return
+    told = {
+        "alert": row.alert.key,
+        "type": row.alert.type,
+        "customer": (await find_customer(connection, of.customer)).key,
+        "currency": row.alert.currency,
+        "meter": row.alert.meter,
+        "feature": row.alert.feature,
+        "threshold": threshold_text(row.alert, of.threshold),
+        "value": plain(figure.value),
+        "period": figure.period and written(figure.period),
+        "crossing": crossing.number,
+    }
+    await announce(connection, environment, f"alert.{crossing.status}", row.id, at, told)
+
+
+async def _figure(
+    connection: AsyncConnection,
+    watched: Watched,
+    alert: Alert,
+    customer: str,
+    spent: Mapping[str, Sequence[Spent]],
+) -> Figure | None:
+    """None where there is nothing of the kind to look at: no wallet of one's own, no subscription that measures."""
+    is_owner = customer == watched.payer.customer
+    match alert.type:
+        case "balance":
+            return Figure(watched.wallet.available) if is_owner else None
+        case "spend" | "forecast":
+            return _money(alert, spent.get(customer, ()), watched.at)
+        case "usage":
+            return await _used(connection, customer, str(alert.meter), watched.at)
+        case "limit":
+            return await _limit(connection, customer, str(alert.feature))
+        case _:
+            assert_never(alert.type)
+
+
+def _money(alert: Alert, own: Sequence[Spent], at: datetime) -> Figure:
+    periods = [each.period for each in own if each.period is not None]
+    if alert.type == "spend":
+        return Figure(spend(own), first_start(periods))
+    return Figure(forecast(own, at), first_start(periods), forecast_changes(periods, at))
+
+
+async def _used(
+    connection: AsyncConnection, customer: str, meter: str, at: datetime
+) -> Figure | None:
+    """What was used of a meter, in the period that began first of those in which it is measured for a customer."""
+    living = await living_of(connection, [customer])
+    measuring = [each for each in living if await _measures(connection, each, meter)] or living
+    if not measuring:
+        return None
+    longest = min(measuring, key=lambda each: limited_period(each, at).start)
+    period = limited_period(longest, at)
+    used = await used_in(connection, longest, meter, period, await cut_off(connection))
+    return Figure(used, period.start)
+
+
+async def _limit(connection: AsyncConnection, customer: str, feature: str) -> Figure | None:
+    entry = (await find_keys(connection, "features", [feature])).get(feature)
+    if entry is None:
+        return None
+    log = await log_until(connection, await cut_off(connection))
+    person = await circumstances(connection, customer)
+    told = (await compute(connection, person, read_feature(entry.document), log)).allowance
+    percent = percent_used(told.used or Fraction(0), told.limit)
+    return Figure(percent, told.resets_at, told.valid_until)
+
+
+async def _measures(connection: AsyncConnection, subscription: Subscription, meter: str) -> bool:
+    plan = await load_plan(connection, subscription.plan)
+    return any(item.meter == meter for item in plan.items)
+
+
+async def _spent(
+    connection: AsyncConnection,
+    payer: str,
+    running: Sequence[Running],
+    alerts: Iterable[AlertRow],
+) -> Mapping[str, Sequence[Spent]]:
+    """What counts for each customer, where some alert is about it: its own subscriptions, whoever pays for them, and for the
+    payer all that it pays for.
+    """
+    if not any(row.alert.type in ("spend", "forecast") for row in alerts):
+        return {}
+    billed = await billed_in_period(connection, [each.subscription for each in running])
+    spent: dict[str, list[Spent]] = {}
+    for each in running:
+        subscription, amount = each.subscription, each.amount
+        amount += Money(billed.get(subscription.id, 0), amount.currency)
+        of = Spent(amount.exact, None if subscription.is_over else subscription.period)
+        pays = {payer} if subscription.billed_to == payer else set()
+        for customer in {subscription.customer} | pays:
+            spent.setdefault(customer, []).append(of)
+    return spent

@@ -1,0 +1,44 @@
+"""Whatever watches wallets has a look at those that changed, or that it is time to look at again."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from activities.alerting import watch_alerts
+from activities.topping_up import top_up_automatically
+from db.running_facts import Payer
+from db.session import Database
+from db.watching import Watched, look_at, note_look, open_to_new_alerts, wallets_to_watch
+from domain.errors import Unavailable
+
+WATCHED_A_ROUND = 50
+
+# Each acts in the transaction that it is given, in which the customer is locked, and tells when to look again although
+# nothing has changed. What it watches is named in `db.watching`, too.
+Watcher = Callable[[AsyncConnection, Watched], Awaitable[datetime | None]]
+WATCHERS: tuple[Watcher, ...] = (watch_alerts, top_up_automatically)
+
+
+async def watch(database: Database, environment: str) -> None:
+    """One round. What is wrong with one wallet holds up no other."""
+    async with database.transaction(environment) as connection:
+        await open_to_new_alerts(connection)
+        wanting = await wallets_to_watch(connection, WATCHED_A_ROUND)
+    for payer in wanting:
+        try:
+            await watch_wallet(database, environment, payer)
+        except Unavailable:
+            raise
+        except Exception:
+            activity.logger.exception("the wallet of %s is not watched", payer.customer)
+
+
+async def watch_wallet(database: Database, environment: str, payer: Payer) -> None:
+    """All or nothing: who crashes in between looks again."""
+    async with database.transaction(environment) as connection:
+        watched = await look_at(connection, environment, payer)
+        looks = [await watcher(connection, watched) for watcher in WATCHERS]
+        again_at = min((each for each in looks if each is not None), default=None)
+        await note_look(connection, watched, again_at)

@@ -1,0 +1,76 @@
+"""Where routes are measured: a real PostgreSQL, durable, and the API in a process of its own with yardsticks beside it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import psycopg
+
+from bench._latencies import Connected, Latencies
+from cli.stack.child import free_port
+from cli.stack.postgres import Postgres
+from db import migrate
+from db.session import Database
+
+TURNS = 10
+LOOK_SECONDS = 0.1
+
+
+@asynccontextmanager
+async def standing(fill: Callable[[Database], Awaitable[str]]) -> AsyncIterator[tuple[int, str]]:
+    """The port of the API while the block runs, and the API key that `fill` makes beside what is to be measured."""
+    with TemporaryDirectory(prefix="weir-bench-") as directory:
+        async with Postgres(Path(directory), durable=True) as server:
+            await asyncio.to_thread(migrate.upgrade, server.owner_url, server.app_url)
+            database = Database(server.app_url)
+            try:
+                key = await fill(database)
+            finally:
+                await database.close()
+            async with await psycopg.AsyncConnection.connect(
+                server.owner_url, autocommit=True
+            ) as owner:
+                await owner.execute("VACUUM ANALYZE")  # as a server in use does by itself
+            port = free_port()
+            served = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bench._yardsticks",
+                str(port),
+                env={**os.environ, "DATABASE_URL": server.app_url},
+            )
+            try:
+                await _ready(port)
+                yield port, key
+            finally:
+                served.terminate()
+                await served.wait()
+
+
+async def in_turns(
+    connected: Connected, ones: Sequence[bytes], others: Sequence[bytes], number: int
+) -> tuple[Latencies, Latencies]:
+    """Both, a turn each, over and over: what else the machine does slows down both."""
+    taken = Latencies(), Latencies()
+    for turn in range(TURNS):
+        for requests, into in zip((ones, others), taken, strict=True):
+            first = turn * number % len(requests)
+            await connected.send([*requests[first:], *requests[:first]], number, into)
+    return taken
+
+
+async def _ready(port: int) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(600):
+            try:
+                await client.get(f"http://127.0.0.1:{port}/healthz")
+            except httpx.TransportError:
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
+    raise RuntimeError("the API does not come up")

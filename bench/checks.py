@@ -1,0 +1,137 @@
+"""A check of what a customer may use, against a route that does one indexed SELECT through the same stack: both over HTTP,
+from a real uvicorn and a real PostgreSQL, in turns of some hundred requests under 32 connections.
+
+Two hundred customers each have a subscription and have used something. Most checks find what is kept; those that come
+behind an event compute it again.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bench._latencies import Connected, Latencies, request
+from bench._stand import in_turns, standing
+from db.catalog import add
+from db.customers import CustomerFacts, add_customer
+from db.ids import new_id
+from db.keys import create_key
+from db.plans import add_version, lock_plan
+from db.session import Database
+from db.subscriptions import add_subscription
+from db.tenants import Environment, open_environment, open_tenant
+from db.usage_horizon import wait_for_horizon
+from db.usage_pump import pump_once
+from domain.calendar import Cycle, Interval
+from domain.plans import PlanRef
+from domain.subscription import Subscription
+
+CUSTOMERS = 200
+EVENTS_EACH = 20
+A_TURN = 320
+MOST = "1.50"
+METER = {"key": "tokens", "event_name": "llm", "aggregation": "sum", "value": "tokens"}
+FEATURE = {"key": "tokens", "type": "metered", "meter": "tokens"}
+PLAN = {
+    "key": "pro",
+    "currency": "USD",
+    "interval": {"unit": "month"},
+    "entitlements": [{"feature": "tokens", "type": "metered", "limit": "1000000"}],
+}
+ADD_EVENTS = text("""
+    INSERT INTO usage_events
+        (environment_id, id, event_name, customer_id, customer_key, time, properties)
+    SELECT :environment, c.key || ' ' || n, 'llm', c.id, c.key, now() - n * interval '1 minute',
+        '{"tokens": "10"}'
+    FROM customers c CROSS JOIN generate_series(1, CAST(:each AS integer)) AS n
+""")
+
+
+def measure() -> Iterator[str]:
+    yield from asyncio.run(_measure())
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What requests are sent with."""
+
+    key: str
+
+    def check(self, *customers: str) -> bytes:
+        checks = [{"customer": each, "feature": "tokens", "quantity": "1"} for each in customers]
+        asked = checks[0] if len(checks) == 1 else {"checks": checks}
+        return request("POST", "/v1/entitlements/check", self.key, json.dumps(asked).encode())
+
+    def select(self, customer: str) -> bytes:
+        return request("GET", f"/v1/yardsticks/select/{customer}", self.key)
+
+    def event(self, customer: str, turn: int) -> bytes:
+        id = f"new {customer} {turn}"
+        event = {"id": id, "event_name": "llm", "customer": customer, "properties": {"tokens": "1"}}
+        return request("POST", "/v1/events", self.key, json.dumps(event).encode())
+
+
+async def _measure() -> list[str]:
+    async with standing(_fill) as (port, key), Connected(port) as connected:
+        stand = Stand(key)
+        names = [f"customer-{number}" for number in range(CUSTOMERS)]
+        checks, selects = [stand.check(n) for n in names], [stand.select(n) for n in names]
+        await connected.send(checks, CUSTOMERS, Latencies())  # computed, and kept
+        kept, yardstick = await in_turns(connected, checks, selects, A_TURN)
+        hundreds = [stand.check(*names[n : n + 100]) for n in range(0, CUSTOMERS, 100)]
+        batches, again = await in_turns(connected, hundreds, selects, A_TURN // 10)
+        computed = Latencies()
+        for turn in range(2):
+            await connected.send([stand.event(n, turn) for n in names], CUSTOMERS, Latencies())
+            await connected.send(checks, CUSTOMERS, computed)
+    return [
+        f"a check takes {kept.told(yardstick)} as long as one indexed SELECT (at most {MOST})",
+        f"a hundred checks at once: {batches.told(again)} as long",
+        f"a check behind an event, which is computed again: {computed.told(yardstick)} as long",
+    ]
+
+
+async def _fill(database: Database) -> str:
+    """Customers with subscriptions and usage; an API key."""
+    async with database.registry() as connection:
+        tenant = await open_tenant(connection, "bench", "Bench")
+        environment = await open_environment(connection, tenant.id, "test")
+    async with database.transaction(environment.id) as connection:
+        await add(connection, environment.id, "meters", new_id("mtr"), METER)
+        await add(connection, environment.id, "features", new_id("fea"), FEATURE)
+        plan = await lock_plan(connection, environment.id, new_id("pln"), "pro")
+        await add_version(connection, environment.id, plan, PLAN)
+        for number in range(CUSTOMERS):
+            await _subscribe(connection, environment, f"customer-{number}")
+        asked = {"environment": environment.id, "each": EVENTS_EACH}
+        await connection.execute(ADD_EVENTS, asked)
+        _, key = await create_key(connection, environment, "bench", ["admin"])
+    await wait_for_horizon(database)
+    await pump_once(database, environment.id)
+    return key
+
+
+async def _subscribe(connection: AsyncConnection, environment: Environment, key: str) -> None:
+    """The rows of a customer and a subscription; nobody leads its life."""
+    customer = new_id("cus")
+    await add_customer(connection, environment.id, customer, key, CustomerFacts())
+    since = datetime.now(UTC) - timedelta(days=10)
+    cycle = Cycle(since, Interval("month", 1), "anniversary", "UTC")
+    subscription = Subscription(
+        id=new_id("sub"),
+        key=f"{key}-pro",
+        customer=customer,
+        plan=PlanRef("pro", 1),
+        currency="USD",
+        timezone="UTC",
+        started_at=since,
+        cycle=cycle,
+        status="active",
+        period=cycle.period(0),
+        environment=environment.id,
+    )
+    await add_subscription(connection, subscription)

@@ -1,0 +1,1 @@
+"""What `weir repair` looks at, and what it does."""

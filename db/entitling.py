@@ -1,0 +1,242 @@
+"""What a customer may use, computed from rows: subscriptions, their plans and add-ons, overrides, and what was used."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.allowances import (
+    Asked,
+    Computed,
+    Found,
+    generations,
+    keep_allowance,
+    lock_allowance,
+    place,
+)
+from db.catalog import find_keys
+from db.claims import Claimed, give_back_what_is_counted
+from db.clocks import find_clock
+from db.customer_entitlements import overrides_of
+from db.customers import CustomerRow, find_customer
+from db.facts import closings
+from db.meters import kept_meters
+from db.outbox import announce
+from db.plans import find_plan
+from db.pools import consumer_of
+from db.session import Database
+from db.subscriptions import SubscriptionRow, find_subscriptions
+from db.usage import usage_for
+from db.usage_horizon import all_seen, cut_off
+from db.usage_measures import Consumer
+from domain.account import Need
+from domain.allowances import at_present, differs
+from domain.catalog import read_plan
+from domain.charges import total_quantity
+from domain.consumed import closings_before
+from domain.documents import answer_document
+from domain.entitlements import Claim, Override, Standing, Use, allowance, entitled, standing
+from domain.errors import Corrupt
+from domain.features import read_feature
+from domain.metering.meter import Meter, adds_up
+from domain.plans import Feature, Plan
+from domain.subscription import Subscription
+
+MOST_SUBSCRIPTIONS = 1_000
+TOPIC = "entitlement.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All of a customer that decides what it may use, but for what was used, at an instant."""
+
+    customer: CustomerRow
+    at: datetime
+    lives: Sequence[tuple[Subscription, Plan]]
+    overrides: Mapping[str, Override]
+
+    def standings(self, feature: str) -> list[Standing]:
+        found = [standing(subscription, plan, feature) for subscription, plan in self.lives]
+        mine = self.customer.id
+        return [replace(s, is_own=s.subscription.customer == mine) for s in found if s is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The usage log as a transaction that is REPEATABLE READ sees it: all of it before `seen`, and for good before
+    `watermark`.
+    """
+
+    watermark: int
+    seen: int
+    meters: Mapping[str, Meter]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one snapshot brought: the generation of each row and what is reserved on it, and what was computed."""
+
+    known: Mapping[Asked, tuple[int, Fraction]]
+    people: Mapping[str, Circumstances]
+    computed: Mapping[Asked, Computed]
+    missing: tuple[Asked, ...] = ()
+
+
+async def refresh(
+    database: Database, environment: str, asked: Collection[Asked]
+) -> dict[Asked, Found]:
+    """Compute allowances anew, keep them where nothing has changed meanwhile, and announce those whose answer is another
+    now. What comes back is true of a moment after the call, kept or not; nothing of features that there are not.
+    Customers are by id.
+    """
+    seen = await _look(database, environment, asked)
+    if seen.missing:
+        async with database.transaction(environment) as connection:
+            await place(connection, environment, [(e.customer, e.feature) for e in seen.missing])
+        seen = await _look(database, environment, asked)
+    found: dict[Asked, Found] = {}
+    async with database.transaction(environment) as connection:
+        for each, computed in sorted(seen.computed.items(), key=lambda one: one[0]):
+            generation, reserved = seen.known[each]
+            held = await _keep(connection, environment, seen.people, each, computed, generation)
+            customer = seen.people[each.customer].customer
+            found[each] = Found(
+                id=customer.id,
+                key=customer.key,
+                generation=generation,
+                is_fresh=held is not None,
+                type=computed.type,
+                allowance=computed.allowance,
+                reserved=reserved if held is None else held,
+            )
+    return found
+
+
+async def circumstances(connection: AsyncConnection, customer: str) -> Circumstances:
+    """Those of a customer, by key or id. Raises `NotFound`."""
+    row = await find_customer(connection, customer)
+    at = datetime.now(UTC)
+    if row.test_clock is not None:
+        at = (await find_clock(connection, row.test_clock)).now
+    own = await find_subscriptions(connection, MOST_SUBSCRIPTIONS, customer=row.id)
+    of_parent: Sequence[SubscriptionRow] = ()
+    if row.parent is not None:
+        of_parent = await find_subscriptions(connection, MOST_SUBSCRIPTIONS, customer=row.parent)
+    states = [*(s.state for s in own), *(s.state for s in of_parent if s.state.pools_usage)]
+    lives = [(each, await _plan_of(connection, each)) for each in states if not each.is_over]
+    given = await overrides_of(connection, row.id)
+    return Circumstances(row, at, lives, {o.feature: o.override(row.timezone) for o in given})
+
+
+async def log_seen(connection: AsyncConnection) -> Log:
+    """In a transaction that is REPEATABLE READ."""
+    meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
+    return Log(await cut_off(connection), await all_seen(connection), meters)
+
+
+async def log_until(connection: AsyncConnection, watermark: int) -> Log:
+    """The log before a watermark, for good: so every transaction sees it that is younger."""
+    meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
+    return Log(watermark, watermark, meters)
+
+
+async def compute(
+    connection: AsyncConnection, person: Circumstances, feature: Feature, log: Log
+) -> Computed:
+    """What a customer may use of a feature. In a transaction that is REPEATABLE READ, unless the log is `log_until`'s."""
+    override = person.overrides.get(feature.key)
+    has = entitled(feature, person.standings(feature.key), override, person.at)
+    uses: list[Use] = []
+    counted: set[str] = set()
+    for claim in has.claims:
+        consumer = await _consumer(connection, person.customer, claim, log)
+        counted.update((consumer.customer, *(child.customer for child in consumer.children)))
+        uses.append(await _use(connection, claim, consumer, feature, log))
+    result = allowance(feature, has, uses)
+    return Computed(feature.type, result, tuple(sorted(counted)), log.watermark, person.at)
+
+
+async def _look(database: Database, environment: str, asked: Collection[Asked]) -> _Seen:
+    """All that was asked of features that there are, as one snapshot has it; nothing while some rows are missing."""
+    async with database.transaction(environment, "REPEATABLE READ") as connection:
+        entries = await find_keys(connection, "features", {each.feature for each in asked})
+        features = {key: read_feature(entry.document) for key, entry in entries.items()}
+        known = await generations(connection, asked)
+        there = [each for each in asked if each.feature in features]
+        if missing := tuple(each for each in there if each not in known):
+            return _Seen(known, {}, {}, missing)
+        people, computed = await _compute_all(connection, there, features)
+    return _Seen(known, people, computed)
+
+
+async def _compute_all(
+    connection: AsyncConnection, asked: Iterable[Asked], features: Mapping[str, Feature]
+) -> tuple[dict[str, Circumstances], dict[Asked, Computed]]:
+    log = await log_seen(connection)
+    people: dict[str, Circumstances] = {}
+    computed: dict[Asked, Computed] = {}
+    for each in asked:
+        if each.customer not in people:
+            people[each.customer] = await circumstances(connection, each.customer)
+        person = people[each.customer]
+        computed[each] = await compute(connection, person, features[each.feature], log)
+    return people, computed
+
+
+async def _keep(
+    connection: AsyncConnection,
+    environment: str,
+    people: Mapping[str, Circumstances],
+    asked: Asked,
+    computed: Computed,
+    generation: int,
+) -> Fraction | None:
+    """Keep what was computed, if it is still true, and announce it where it is another answer; what is reserved by now.
+    None where it was not kept.
+    """
+    locked = await lock_allowance(connection, asked)
+    if locked is None or locked.generation != generation:
+        return None
+    on, known = Claimed("feature", asked.customer, asked.feature), str(computed.watermark)
+    left = await give_back_what_is_counted(connection, on, known)
+    reserved = locked.reserved if left is None else left
+    answer = answer_document(at_present(computed.allowance, reserved))
+    await keep_allowance(connection, asked, computed, answer)
+    if locked.announced is not None and differs(locked.announced, answer):
+        customer = people[asked.customer].customer
+        body = {"customer": customer.key, "feature": asked.feature, "type": computed.type, **answer}
+        await announce(connection, environment, TOPIC, customer.id, computed.at, body)
+    return reserved
+
+
+async def _plan_of(connection: AsyncConnection, subscription: Subscription) -> Plan:
+    kept = await find_plan(connection, subscription.plan.key, subscription.plan.version)
+    return read_plan(kept.document, kept.version)
+
+
+async def _consumer(
+    connection: AsyncConnection, customer: CustomerRow, claim: Claim, log: Log
+) -> Consumer:
+    if claim.subscription is None:
+        return Consumer(customer.id, None, customer.timezone)
+    return await consumer_of(connection, claim.subscription, log.seen)
+
+
+async def _use(
+    connection: AsyncConnection, claim: Claim, consumer: Consumer, feature: Feature, log: Log
+) -> Use:
+    """What was used in the windows of a claim."""
+    if feature.meter is None:
+        raise Corrupt(f"the feature {feature.key} limits what nothing measures")
+    meter = log.meters[feature.meter]
+    before: Iterable[datetime] = ()
+    if claim.subscription is not None and adds_up(meter):
+        before = (await closings(connection, claim.subscription)).get(meter.key, ())
+    needs = [
+        Need(feature.key, meter.key, window, closings=closings_before(meter, before, window))
+        for window in claim.measured
+    ]
+    used = await usage_for(connection, consumer, needs, log.meters, log.seen)
+    return Use.of([total_quantity(used[need]) for need in needs])

@@ -1,0 +1,1 @@
+"""The calculators: one JSON object asked, one answered, as a command and over HTTP."""

@@ -1,0 +1,1 @@
+"""What each command changes and bills, a file a theme."""

@@ -1,0 +1,1 @@
+"""Why a line says what it says: every amount from its cent back to its events."""
