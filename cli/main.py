@@ -15,6 +15,7 @@ from cli.periods import periods
 from cli.plans import plans
 from cli.rate import rate
 from cli.repair import repair
+from cli.running import leave
 from cli.simulate import simulate
 from cli.worker import worker
 
@@ -44,4 +45,7 @@ app.command("simulate")(simulate)
 
 
 def run() -> None:
-    app()
+    try:
+        app()
+    except SystemExit as ending:
+        leave(ending.code if isinstance(ending.code, int) else 0)
