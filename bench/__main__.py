@@ -4,6 +4,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from cli.running import leave
+
 
 def main(names: list[str]) -> None:
     here = Path(__file__).parent
@@ -19,3 +21,4 @@ def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave(0)
