@@ -11,10 +11,10 @@ from domain import ledger
 from domain.account import Facts, Outcome
 from domain.calendar import add_interval
 from domain.charges import Stretch
-from domain.credits import Grant, GrantBalance, in_burn_order
+from domain.credits import NEVER, Grant, GrantBalance, in_burn_order
 from domain.ledger import Transaction
 from domain.money import Money, greatest, least, settle, total
-from domain.periods import current_period, watching_without
+from domain.periods import all_of_period, current_period, watching_without
 from domain.plans import Plan, PlanCredit, Rollover
 from domain.subscription import Subscription
 
@@ -22,13 +22,17 @@ from domain.subscription import Subscription
 def plan_credits(
     subscription: Subscription, plan: Plan, at: datetime, invoice: str, is_first: bool
 ) -> list[Grant]:
-    """What the plan grants at the start of the current period, named after the invoice that charges it."""
-    start = current_period(subscription).start
-    return [
-        _grant(subscription, plan, credit, Fraction(1), start, at, invoice)
+    """What the plan grants at the start of the current period, named after the invoice that charges it. Of a period that
+    began for another life: of every period's credits the share that is charged, since whoever had it was given the rest.
+    """
+    start, is_rest = current_period(subscription).start, subscription.rest_since is not None
+    share = all_of_period(subscription).share(plan) if is_rest else Fraction(1)
+    grants = [
+        _grant(subscription, plan, credit, share, start, at, invoice)
         for credit in plan.credits
-        if credit.every_period or is_first
+        if credit.every_period or (is_first and not is_rest)
     ]
+    return _of_use(grants, at) if is_rest else grants
 
 
 def credits_for_rest(
@@ -42,7 +46,7 @@ def credits_for_rest(
         for credit in plan.credits
         if credit.on_plan_change == "prorate"
     ]
-    return [grant for grant in grants if grant.amount.minor and not _is_over(grant, at)]
+    return _of_use(grants, at)
 
 
 def credits_taken_back(
@@ -170,7 +174,7 @@ def _grant(
     """A share of what a credit is for a period; it ends as if it had begun with that."""
     expires_at = None
     if credit.expires_after is not None:
-        start = current_period(subscription).start
+        start = subscription.rest_since or current_period(subscription).start
         expires_at = add_interval(start, credit.expires_after, subscription.timezone)
     return Grant(
         id=f"credit:{_step(invoice)}:{credit.key}",
@@ -187,8 +191,9 @@ def _grant(
     )
 
 
-def _is_over(grant: Grant, at: datetime) -> bool:
-    return grant.expires_at is not None and grant.expires_at <= at
+def _of_use(shares: Sequence[Grant], at: datetime) -> list[Grant]:
+    """Without those that come to nothing, or would be over already."""
+    return [each for each in shares if each.amount.minor and (each.expires_at or NEVER) > at]
 
 
 def _step(invoice: str) -> str:

@@ -302,13 +302,9 @@ def _begin_first_period(
 
 
 def _begin_rest_of_period(facts: Facts, subscription: Subscription, at: datetime) -> Outcome:
-    """In its cycle and on its plan: what is planned for the period's end waits for that. What the plan gives with the very
-    first period was given to who had it then.
-    """
+    """In its cycle and on its plan: what is planned for the period's end waits for that."""
     begun = in_rest_of_period(subscription)
-    return _charge_first_period(
-        facts, subscription, begun, subscription.started_at, at, is_first=False
-    )
+    return _charge_first_period(facts, subscription, begun, subscription.started_at, at)
 
 
 def _charge_first_period(
@@ -317,7 +313,6 @@ def _charge_first_period(
     begun: Subscription,
     start: datetime,
     at: datetime,
-    is_first: bool = True,
 ) -> Outcome:
     plan = facts.plans[begun.plan]
     name = f"invoice:{subscription.id}:{written(start)}"
@@ -328,7 +323,7 @@ def _charge_first_period(
     if plan.activation == "first_payment":
         return gated(bill(facts, begun, name, at, charges, was_due=was_due), plan, at, name)
     after = in_new_window(begun, plan, at, name)
-    grants = plan_credits(after, plan, at, name, is_first)
+    grants = plan_credits(after, plan, at, name, is_first=True)
     watched = watching(after, plan, grants)
     return bill(facts, watched, name, at, charges, grants=grants, was_due=was_due)
 

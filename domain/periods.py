@@ -50,9 +50,10 @@ def in_first_period(subscription: Subscription, plan: Plan, start: datetime) -> 
 
 def in_rest_of_period(subscription: Subscription) -> Subscription:
     """In what is left of the period that it was handed with its cycle."""
-    return _entered(
+    entered = _entered(
         subscription, subscription.cycle, subscription.period_index, subscription.started_at
     )
+    return replace(entered, rest_since=subscription.rest_since)
 
 
 def in_next_period(subscription: Subscription, plan: Plan) -> Subscription:
@@ -146,4 +147,5 @@ def _entered(subscription: Subscription, cycle: Cycle, index: int, start: dateti
         add_ons=subscription.living_add_ons,
         pauses=(),
         resets_anchor=False,
+        rest_since=None,
     )

@@ -118,7 +118,7 @@ class Subscription:
     the past are billed then. `payer` is the customer whom it is billed to, where that is another: then its lines tell
     `customer_key`, whose it is. With `pools_usage`, usage of its customer's children counts as its customer's own. While
     it is `incomplete` it waits for the invoice `awaits_payment` to be paid; `past_due` are its unpaid ones. Invoices are
-    told by their names.
+    told by their names. `rest_since` is when its period began for another life, of which it has the rest.
     """
 
     id: str
@@ -168,6 +168,7 @@ class Subscription:
     paid_at: datetime | None = None  # when the payment came that it was `incomplete` without
     paused_for: str | None = None  # the invoice for which its plan has paused it
     closed_at: datetime | None = None  # when its last period was closed, if that was in a grace
+    rest_since: datetime | None = None
 
     @property
     def living_add_ons(self) -> tuple[AddOn, ...]:

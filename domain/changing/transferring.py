@@ -9,6 +9,7 @@ from domain.changing import cancelling
 from domain.changing.standing import is_in_period, is_within_period
 from domain.commands import Cancel, Transfer
 from domain.errors import Conflict
+from domain.periods import current_period
 from domain.subscription import Subscription
 
 
@@ -87,4 +88,11 @@ def _in_rest_of_period(going: Subscription, at: datetime) -> Subscription:
         pauses=(),
         gathers_until=None,
         opened=None,
+        rest_since=_period_since(going, at),
     )
+
+
+def _period_since(going: Subscription, at: datetime) -> datetime:
+    """When the period began that is handed on: at the very end of one, the next begins with the transfer."""
+    period = current_period(going)
+    return (going.rest_since or period.start) if at < period.end else at

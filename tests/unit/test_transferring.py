@@ -9,7 +9,15 @@ import pytest
 from domain import lifecycle
 from domain.account import Facts, Outcome
 from domain.calendar import Period
-from domain.commands import Pause, Request, ScheduledChange, SetQuantity, Transfer
+from domain.commands import (
+    ChangePlan,
+    NotePayment,
+    Pause,
+    Request,
+    ScheduledChange,
+    SetQuantity,
+    Transfer,
+)
 from domain.customers import Customer
 from domain.errors import Conflict
 from domain.plans import Plan
@@ -22,13 +30,23 @@ PRO = plan(BASE, SEATS, CALLS, proration="day")
 CALENDAR = plan(BASE, key="calendar", anchor="calendar", proration="day")
 TRIAL = plan(BASE, key="trial", trial={"unit": "day", "count": 14})
 FREE = plan(BASE, key="free")
+MONTHLY = {"key": "monthly", "amount": "12.40", "expires_after": {"unit": "month"}}
+CREDITS = [MONTHLY, {"key": "welcome", "amount": "5.00", "every_period": False}]
+GIVING = plan(BASE, key="giving", proration="day", credits=CREDITS)
+PRORATING = plan(
+    BASE,
+    key="prorating",
+    proration="day",
+    credits=[{**MONTHLY, "amount": "6.20", "on_plan_change": "prorate"}],
+)
+GATED = plan(BASE, key="gated", proration="day", activation="first_payment", credits=CREDITS)
 TO_NEW = Transfer(to="s2", customer="new", key="theirs")
 MID = day(11)
 
 
 def knowing(living: Subscription, step: lifecycle.Step, at: datetime, used: int = 0) -> Facts:
     """Facts in which every window has the same usage."""
-    known = facts(PRO, CALENDAR, TRIAL, FREE)
+    known = facts(PRO, CALENDAR, TRIAL, FREE, GIVING, PRORATING, GATED)
     if living.customer == NEW.id:
         known = replace(known, customer=NEW)
     needs = lifecycle.needs(living, step, known, at)
@@ -103,6 +121,56 @@ def test_at_a_period_end_the_new_life_begins_with_a_whole_period() -> None:
     _, new = handed(started(), FEB)
     outcome = begun(new, FEB)
     assert (outcome.subscription.period, totals(outcome)) == (Period(FEB, MAR), ["50.00"])
+
+
+def granted(outcome: Outcome) -> list[tuple[str, str, datetime | None]]:
+    return [(each.key, str(each.amount), each.expires_at) for each in outcome.grants]
+
+
+def test_the_new_life_is_given_the_rest_of_a_credit() -> None:
+    """12.40 x 21 / 31 is 8.40, and it ends with the whole credit. Who has it next is given the rest of the same period."""
+    _, new = handed(started(GIVING))
+    after = begun(new, MID)
+    assert granted(after) == [("monthly", "8.40", FEB)]
+    _, third = handed(after.subscription, day(21), replace(TO_NEW, customer="third"))
+    assert granted(begun(third, day(21))) == [("monthly", "4.40", FEB)]
+
+
+def test_what_a_change_of_plan_then_grants_ends_with_the_whole_credit_too() -> None:
+    """From the 21st on 11 of 31 days are left: 6.20 x 11 / 31 is 2.20."""
+    _, new = handed(started(GIVING))
+    living = begun(new, MID).subscription
+    change = ChangePlan(PRORATING.ref, "immediately")
+    outcome = lifecycle.carry_out(
+        knowing(living, change, day(21)), living, Request("c", change), day(21)
+    )
+    assert granted(outcome) == [("monthly", "2.20", FEB)]
+
+
+def test_at_a_period_end_the_new_life_is_given_whole_credits_but_no_first_one() -> None:
+    _, new = handed(started(GIVING), FEB)
+    assert granted(begun(new, FEB)) == [("monthly", "12.40", MAR)]
+
+
+def test_a_period_after_the_rest_is_a_period_like_any() -> None:
+    _, new = handed(started(GIVING))
+    living = begun(new, MID).subscription
+    after = lifecycle.end_period(knowing(living, "period_end", FEB), living, FEB)
+    assert (granted(after), after.subscription.rest_since) == ([("monthly", "12.40", MAR)], None)
+
+
+def paid(waiting: Subscription, at: datetime) -> Outcome:
+    """What the first payment brings to a life that waits for it."""
+    assert waiting.awaits_payment is not None
+    command = NotePayment(waiting.awaits_payment, "paid")
+    return lifecycle.carry_out(knowing(waiting, command, at), waiting, Request("p", command), at)
+
+
+def test_a_first_payment_after_a_transfer_brings_no_first_credit_again() -> None:
+    first = paid(started(GATED), day(2))
+    assert granted(first) == [("monthly", "12.40", FEB), ("welcome", "5.00", None)]
+    _, new = handed(first.subscription)
+    assert granted(paid(begun(new, MID).subscription, day(13))) == [("monthly", "8.40", FEB)]
 
 
 def test_in_a_trial_its_end_goes_along_and_nothing_is_charged() -> None:
