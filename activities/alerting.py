@@ -1,10 +1,9 @@
-"""Looking at what alerts watch, and telling what crossed a threshold, once."""
+"""Looking at what alerts watch, and telling what crossed a threshold, once: money in wallets, and what customers use."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,56 +57,92 @@ class Figure:
     again_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look, at an instant, by who knows how thresholds stood before."""
+
+    connection: AsyncConnection
+    environment: str
+    at: datetime
+    before: Mapping[Threshold, Standing]
+
+
 async def watch_alerts(connection: AsyncConnection, watched: Watched) -> datetime | None:
-    """Look at every alert that a wallet may concern: its owner's, and those of customers whose subscriptions it pays for."""
+    """Look at every alert of money that a wallet may concern: its owner's, and those of customers whose subscriptions it
+    pays for.
+    """
     running = await running_of(connection, watched.payer)
     customers = {watched.payer.customer, *(each.subscription.customer for each in running)}
     alerts = await alerts_concerning(connection, watched.payer.currency, customers)
     if not alerts:
         return None
-    before = await standings(connection, [row.id for row in alerts], customers)
+    look = await _look(connection, watched.environment, watched.at, alerts, customers)
     spent = await _spent(connection, watched.payer.customer, running, alerts)
-    looks: list[datetime] = []
+    looks: list[datetime | None] = []
     for row in alerts:
         for customer in sorted(customers) if row.customer is None else [row.customer]:
-            figure = await _figure(connection, watched, row.alert, customer, spent)
-            if figure is not None:
-                await _look(connection, watched, row, customer, figure, before)
-                looks += [figure.again_at] if figure.again_at is not None else []
-    return min(looks, default=None)
+            if row.alert.type != "balance":
+                figure = _money(row.alert, spent.get(customer, ()), watched.at)
+            elif customer == watched.payer.customer:
+                figure = Figure(watched.wallet.available)
+            else:
+                continue
+            looks.append(await _compare(look, row, customer, figure))
+    return min(filter(None, looks), default=None)
+
+
+async def watch_use(
+    connection: AsyncConnection, environment: str, customer: str, at: datetime
+) -> datetime | None:
+    """Look at every alert of usage and limits that watches a customer, who is locked; when to look again."""
+    alerts = await alerts_concerning(connection, None, [customer])
+    look = await _look(connection, environment, at, alerts, [customer])
+    looks: list[datetime | None] = []
+    for row in alerts:
+        if row.alert.type == "usage":
+            figure = await _used(connection, customer, str(row.alert.meter), at)
+        else:
+            figure = await _limit(connection, customer, str(row.alert.feature))
+        if figure is not None:
+            looks.append(await _compare(look, row, customer, figure))
+    return min(filter(None, looks), default=None)
 
 
 async def _look(
     connection: AsyncConnection,
-    watched: Watched,
-    row: AlertRow,
-    customer: str,
-    figure: Figure,
-    before: Mapping[Threshold, Standing],
-) -> None:
+    environment: str,
+    at: datetime,
+    alerts: Iterable[AlertRow],
+    customers: Collection[str],
+) -> Look:
+    before = await standings(connection, [row.id for row in alerts], customers)
+    return Look(connection, environment, at, before)
+
+
+async def _compare(look: Look, row: AlertRow, customer: str, figure: Figure) -> datetime | None:
+    """With every threshold of an alert, and tell what has been crossed; when the figure is another by time alone."""
     for threshold in row.alert.thresholds:
         of = Threshold(row.id, customer, threshold)
-        stood = before.get(of, Standing())
+        stood = look.before.get(of, Standing())
         reached = is_reached(row.alert.type, threshold, figure.value)
         stands, crossing = looked_at(stood, reached, figure.period)
         if stands != stood:
-            await save_standing(connection, watched.environment, of, stands)
+            await save_standing(look.connection, look.environment, of, stands)
         if crossing is not None:
-            await _tell(connection, watched, row, of, figure, crossing)
+            await _tell(look, row, of, figure.value, stands, crossing)
+    return figure.again_at
 
 
 async def _tell(
-    connection: AsyncConnection,
-    watched: Watched,
+    look: Look,
     row: AlertRow,
     of: Threshold,
-    figure: Figure,
+    value: Fraction,
+    stands: Standing,
     crossing: Crossing,
 ) -> None:
-    environment, at = watched.environment, watched.at
-    is_new = await add_alert_event(
-        connection, environment, of, figure.period, crossing, figure.value, at
-    )
+    connection, environment, at = look.connection, look.environment, look.at
+    is_new = await add_alert_event(connection, environment, of, stands.period, crossing, value, at)
     if not is_new:
         return
     told = {
@@ -118,33 +153,11 @@ async def _tell(
         "meter": row.alert.meter,
         "feature": row.alert.feature,
         "threshold": threshold_text(row.alert, of.threshold),
-        "value": plain(figure.value),
-        "period": figure.period and written(figure.period),
+        "value": plain(value),
+        "period": stands.period and written(stands.period),
         "crossing": crossing.number,
     }
     await announce(connection, environment, f"alert.{crossing.status}", row.id, at, told)
-
-
-async def _figure(
-    connection: AsyncConnection,
-    watched: Watched,
-    alert: Alert,
-    customer: str,
-    spent: Mapping[str, Sequence[Spent]],
-) -> Figure | None:
-    """None where there is nothing of the kind to look at: no wallet of one's own, no subscription that measures."""
-    is_owner = customer == watched.payer.customer
-    match alert.type:
-        case "balance":
-            return Figure(watched.wallet.available) if is_owner else None
-        case "spend" | "forecast":
-            return _money(alert, spent.get(customer, ()), watched.at)
-        case "usage":
-            return await _used(connection, customer, str(alert.meter), watched.at)
-        case "limit":
-            return await _limit(connection, customer, str(alert.feature))
-        case _:
-            assert_never(alert.type)
 
 
 def _money(alert: Alert, own: Sequence[Spent], at: datetime) -> Figure:
@@ -157,7 +170,9 @@ def _money(alert: Alert, own: Sequence[Spent], at: datetime) -> Figure:
 async def _used(
     connection: AsyncConnection, customer: str, meter: str, at: datetime
 ) -> Figure | None:
-    """What was used of a meter, in the period that began first of those in which it is measured for a customer."""
+    """What was used of a meter, in the period that began first of those in which it is measured for a customer; None where
+    it has no subscription, and so no period.
+    """
     living = await living_of(connection, [customer])
     measuring = [each for each in living if await _measures(connection, each, meter)] or living
     if not measuring:
@@ -165,7 +180,7 @@ async def _used(
     longest = min(measuring, key=lambda each: limited_period(each, at).start)
     period = limited_period(longest, at)
     used = await used_in(connection, longest, meter, period, await cut_off(connection))
-    return Figure(used, period.start)
+    return Figure(used, period.start, period.end if period.end > at else None)
 
 
 async def _limit(connection: AsyncConnection, customer: str, feature: str) -> Figure | None:

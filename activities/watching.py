@@ -1,4 +1,4 @@
-"""Whatever watches wallets has a look at those that changed, or that it is time to look at again."""
+"""Whatever watches wallets and customers has a look at those that changed, or that it is time to look at again."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -6,10 +6,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.alerting import watch_alerts
+from activities.alerting import watch_alerts, watch_use
 from activities.topping_up import top_up_automatically
+from db.customer_looks import customers_to_look_at, look_again, take_looks
+from db.locks import lock_customer
 from db.running_facts import Payer
 from db.session import Database
+from db.wallets import time_of
 from db.watching import Watched, look_at, note_look, open_to_new_alerts, wallets_to_watch
 from domain.errors import Unavailable
 
@@ -22,17 +25,15 @@ WATCHERS: tuple[Watcher, ...] = (watch_alerts, top_up_automatically)
 
 
 async def watch(database: Database, environment: str) -> None:
-    """One round. What is wrong with one wallet holds up no other."""
+    """One round."""
     async with database.transaction(environment) as connection:
         await open_to_new_alerts(connection)
         wanting = await wallets_to_watch(connection, WATCHED_A_ROUND)
+        customers = await customers_to_look_at(connection, WATCHED_A_ROUND)
     for payer in wanting:
-        try:
-            await watch_wallet(database, environment, payer)
-        except Unavailable:
-            raise
-        except Exception:
-            activity.logger.exception("the wallet of %s is not watched", payer.customer)
+        await _apart(payer.customer, watch_wallet(database, environment, payer))
+    for customer in customers:
+        await _apart(customer, watch_customer(database, environment, customer))
 
 
 async def watch_wallet(database: Database, environment: str, payer: Payer) -> None:
@@ -42,3 +43,24 @@ async def watch_wallet(database: Database, environment: str, payer: Payer) -> No
         looks = [await watcher(connection, watched) for watcher in WATCHERS]
         again_at = min((each for each in looks if each is not None), default=None)
         await note_look(connection, watched, again_at)
+
+
+async def watch_customer(database: Database, environment: str, customer: str) -> None:
+    """The same, of what a customer uses."""
+    async with database.transaction(environment) as connection:
+        await lock_customer(connection, customer)
+        await take_looks(connection, customer)
+        at = await time_of(connection, customer)
+        again_at = await watch_use(connection, environment, customer, at)
+        if again_at is not None:
+            await look_again(connection, environment, customer, again_at)
+
+
+async def _apart(customer: str, look: Awaitable[None]) -> None:
+    """What is wrong with one holds up no other."""
+    try:
+        await look
+    except Unavailable:
+        raise
+    except Exception:
+        activity.logger.exception("what %s has is not watched", customer)

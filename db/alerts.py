@@ -68,7 +68,7 @@ _LIST = text(f"""
 _REMOVE = text("DELETE FROM alerts WHERE id = :id")
 _CONCERNING = text(f"""
     SELECT {_COLUMNS} FROM alerts
-    WHERE coalesce(currency, :currency) = :currency
+    WHERE currency IS NOT DISTINCT FROM :currency
         AND (customer_id IS NULL OR customer_id = ANY(:customers))
     ORDER BY id
 """)
@@ -136,9 +136,9 @@ async def remove_alert(connection: AsyncConnection, alert_id: str) -> None:
 
 
 async def alerts_concerning(
-    connection: AsyncConnection, currency: str, customers: Collection[str]
+    connection: AsyncConnection, currency: str | None, customers: Collection[str]
 ) -> Sequence[AlertRow]:
-    """Those that watch one of these customers, by id, or everyone: of that currency, or of none."""
+    """Those that watch one of these customers, by id, or everyone: money in that currency, or without one what they use."""
     asked = {"currency": currency, "customers": sorted(customers)}
     return [_read(row) for row in await connection.execute(_CONCERNING, asked)]
 

@@ -8,14 +8,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.allowances import Asked
+from db.customer_looks import asking
 from db.entitling import refresh
 from db.session import Database
 from db.usage_horizon import cut_off
 
 # News behind the horizon is taken away, and what it concerns is marked stale in the same statement: of whoever it is of,
 # of the parent, and of the children of either. What is being computed just now may not know of it, stale as it is: its
-# generation moves, too.
-_TAKE_NEWS = text("""
+# generation moves, too. Who watches any of them looks at them.
+_TAKE_NEWS = text(f"""
     WITH news AS (
         DELETE FROM usage_news
         WHERE environment_id = :environment AND tx < CAST(CAST(:horizon AS text) AS xid8)
@@ -27,7 +28,7 @@ _TAKE_NEWS = text("""
         SELECT customer_id FROM elders
         UNION SELECT child_id FROM memberships
             WHERE parent_id IN (SELECT customer_id FROM elders)
-    ), behind AS (
+    ), looks AS ({asking("SELECT customer_id FROM family")}), behind AS (
         SELECT a.customer_id, a.feature FROM allowances a
         WHERE a.environment_id = :environment AND a.customer_id IN (SELECT customer_id FROM family)
             AND EXISTS (
@@ -66,8 +67,8 @@ async def keep_up(database: Database, environment: str, limit: int) -> int:
 
 
 async def take_news(connection: AsyncConnection, environment: str) -> None:
-    """Whoever counts events of the log, up to its horizon, that are not in what is kept: that is stale now. In READ
-    COMMITTED only.
+    """Whoever counts events of the log, up to its horizon, that are not in what is kept: that is stale now, and alerts
+    look at it. In READ COMMITTED only.
     """
     asked = {"environment": environment}
     if (await connection.execute(_IS_NEWS, asked)).scalar_one():

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.customer_looks import asking
 from db.session import write_json
 from domain.allowances import Allowance
 from domain.decimals import plain
@@ -133,13 +134,13 @@ _KEEP = text("""
     WHERE customer_id = :customer AND feature = :feature
 """)
 # The customers, and all that belong or belonged to them: what a parent has may be what they may use. In one order, so
-# that nobody waits in a circle.
-_MARK = text("""
-    WITH concerned AS (
-        SELECT customer_id, feature FROM allowances
-        WHERE customer_id = ANY(:customers) OR customer_id IN (
-            SELECT child_id FROM memberships WHERE parent_id = ANY(:customers)
-        )
+# that nobody waits in a circle. Who watches them looks at them, whether anything is kept or not.
+_MARK = text(f"""
+    WITH family AS (
+        SELECT unnest(CAST(:customers AS text[])) AS id
+        UNION SELECT child_id FROM memberships WHERE parent_id = ANY(:customers)
+    ), looks AS ({asking("SELECT id FROM family")}), concerned AS (
+        SELECT customer_id, feature FROM allowances WHERE customer_id IN (SELECT id FROM family)
         ORDER BY customer_id, feature FOR UPDATE
     )
     UPDATE allowances a SET stale = true, generation = generation + 1
@@ -229,7 +230,7 @@ async def keep_allowance(
 
 async def mark_stale(connection: AsyncConnection, *customers: str) -> None:
     """What these customers may use is changed by this transaction: whatever is kept of it, and of those who belong to
-    them, is to be computed again. In READ COMMITTED only.
+    them, is to be computed again, and alerts look at it. In READ COMMITTED only.
     """
     named = sorted(set(customers))
     await connection.execute(_SHARE, {"lock": CHANGES_LOCK, "customers": named})

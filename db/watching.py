@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.customer_looks import look_at_all_concerned
 from db.locks import lock_customer
 from db.running_facts import Payer
 from db.wallets import time_of, wallets_of
@@ -28,18 +29,18 @@ class Watched:
 # way is looked at when that has arrived.
 _CHANGED = """
     SELECT w.customer_id, w.currency FROM wallets w
-    WHERE w.changed > w.watched AND EXISTS (SELECT FROM alerts WHERE customer_id IS NULL)
+    WHERE w.changed > w.watched
+        AND EXISTS (SELECT FROM alerts a WHERE a.customer_id IS NULL AND a.currency = w.currency)
     UNION
     SELECT w.customer_id, w.currency FROM alerts a
-    JOIN wallets w ON w.environment_id = a.environment_id AND w.customer_id = a.customer_id
-    WHERE w.changed > w.watched
+    JOIN wallets w USING (environment_id, customer_id, currency) WHERE w.changed > w.watched
     UNION
     SELECT w.customer_id, w.currency FROM alerts a
     JOIN subscriptions s ON s.environment_id = a.environment_id AND s.customer_id = a.customer_id
     JOIN running_usage u ON u.subscription_id = s.id AND u.customer_id <> s.customer_id
     JOIN wallets w ON w.environment_id = u.environment_id AND w.customer_id = u.customer_id
         AND w.currency = u.currency
-    WHERE w.changed > w.watched
+    WHERE w.changed > w.watched AND a.currency = w.currency
     UNION
     SELECT w.customer_id, w.currency FROM automatic_top_ups t
     JOIN wallets w USING (environment_id, customer_id, currency) WHERE w.changed > w.watched
@@ -84,8 +85,7 @@ _TO_OPEN = text("""
 _OPEN_RUNNING = text("""
     INSERT INTO wallets (environment_id, customer_id, currency, posted_until)
     SELECT DISTINCT u.environment_id, u.customer_id, u.currency, timestamptz '-infinity'
-    FROM alerts a JOIN running_usage u ON u.environment_id = a.environment_id
-        AND u.currency = coalesce(a.currency, u.currency)
+    FROM alerts a JOIN running_usage u ON u.environment_id = a.environment_id AND u.currency = a.currency
     JOIN subscriptions s ON s.id = u.subscription_id
     WHERE a.id = :alert AND (a.customer_id IS NULL OR a.customer_id IN (u.customer_id, s.customer_id))
     ORDER BY u.customer_id, u.currency
@@ -94,14 +94,14 @@ _OPEN_RUNNING = text("""
 """)
 _LOOK_AT_OTHERS = text("""
     UPDATE wallets w SET changed = changed + 1 FROM alerts a
-    WHERE a.id = :alert AND w.changed = w.watched AND w.currency = coalesce(a.currency, w.currency)
+    WHERE a.id = :alert AND w.changed = w.watched AND w.currency = a.currency
         AND w.customer_id = coalesce(a.customer_id, w.customer_id)
 """)
 _OPENED = text("UPDATE alerts SET is_open = true WHERE id = :alert")
 _OPEN_TO_ALERTS = text("""
     INSERT INTO wallets (environment_id, customer_id, currency, posted_until)
     SELECT :environment, :payer, :currency, timestamptz '-infinity' WHERE EXISTS (
-        SELECT FROM alerts WHERE coalesce(currency, :currency) = :currency
+        SELECT FROM alerts WHERE currency = :currency
             AND (customer_id IS NULL OR customer_id IN (:payer, :customer)))
     ON CONFLICT DO NOTHING
 """)
@@ -138,11 +138,14 @@ async def note_look(
 
 
 async def open_to_new_alerts(connection: AsyncConnection) -> None:
-    """Have wallets for those whom new alerts watch, and look at those that there are. In READ COMMITTED."""
+    """Have wallets for those whom new alerts of money watch, look at those that there are, and at the customers whom
+    others watch. In READ COMMITTED.
+    """
     await connection.execute(_SEEN)
     for (alert,) in (await connection.execute(_TO_OPEN)).all():
         await connection.execute(_OPEN_RUNNING, {"alert": alert})
         await connection.execute(_LOOK_AT_OTHERS, {"alert": alert})
+        await look_at_all_concerned(connection, alert)
         await connection.execute(_OPENED, {"alert": alert})
 
 

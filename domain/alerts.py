@@ -130,8 +130,10 @@ def looked_at(
     before: Standing, reached: bool, period: datetime | None
 ) -> tuple[Standing, Crossing | None]:
     """How a threshold stands after a look at it, and what there is to tell: that it was reached, once until it is not any
-    more or another period has begun; and that it is reached no longer.
+    more or another period has begun; and that it is reached no longer. What has no period for now (there is no limit any
+    more, say) is still in the one before.
     """
+    period = before.period if period is None else period
     is_new_period = period != before.period
     crossings = 0 if is_new_period else before.crossings
     if reached and (is_new_period or not before.reached):

@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from activities.watching import watch
+from db.allowance_upkeep import keep_up
 from db.session import Database
 from db.tenants import Environment
+from db.usage_horizon import wait_for_horizon
 from tests.api.conftest import Desk
 
 ALERTS = "/v1/alerts"
@@ -55,6 +57,36 @@ async def test_what_it_told_is_read(
         ("recovered", "5.00", "10"),
     ]
     assert (await acme.get(f"{ALERTS}/low/events?customer=nobody")).status_code == 404
+
+
+async def test_an_override_alone_is_watched_and_a_changed_one_is_told_at_once(
+    acme: httpx.AsyncClient, database: Database, environment: Environment
+) -> None:
+    async def told() -> list[tuple[str, str]]:
+        await wait_for_horizon(database)
+        await keep_up(database, environment.id, 100)
+        await watch(database, environment.id)
+        events = (await acme.get(f"{ALERTS}/calls/events?customer=acme")).json()["data"]
+        return [(each["status"], each["value"]) for each in events]
+
+    given = "/v1/customers/acme/entitlements"
+    feature = {"key": "calls", "type": "metered", "meter": "tokens"}
+    override = {"feature": "calls", "limit": "4", "reason": "promised in the pilot"}
+    await acme.post("/v1/features", json=feature)
+    alert = {"key": "calls", "type": "limit", "feature": "calls", "percent": "75"}
+    assert (await acme.post(ALERTS, json=alert)).status_code == 201
+    assert (await acme.post(given, json=override)).status_code == 200
+    events = [{"id": f"e{n}", "event_name": "llm", "customer": "acme"} for n in range(3)]
+    assert (await acme.post("/v1/events", json=events)).json()["accepted"] == 3
+    await told()  # which opens the alert
+    assert await told() == [("triggered", "75")]
+    await acme.post(given, json={**override, "limit": "6"})
+    assert await told() == [("triggered", "75"), ("recovered", "50")]
+    await acme.post(given, json={**override, "limit": "3"})
+    assert (await told())[2:] == [("triggered", "100")]
+    await acme.delete(f"{given}/calls")
+    assert (await told())[3:] == [("recovered", "0")]
+    assert (await acme.get("/v1/customers/acme/balance")).json().get("wallets", []) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from activities.watching import watch
 from db.alerts import add_alert, remove_alert
+from db.allowance_upkeep import keep_up
 from db.catalog import add
 from db.ids import new_id
 from db.session import Database
@@ -44,6 +45,7 @@ class Tower:
         await wait_for_horizon(self.world.database)
         await watch(self.world.database, self.world.environment)
         await pumped(self.world)
+        await keep_up(self.world.database, self.world.environment, 100)
 
     async def look(self) -> list[Told]:
         """Follow the usage log and look at what changed; all that was told so far."""

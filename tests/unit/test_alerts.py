@@ -45,6 +45,11 @@ TEN_DAYS = Period(JANUARY, JANUARY + 10 * DAY)
         ([(JANUARY, True), (FEBRUARY, False)], ["triggered 1", "recovered 0"]),
         ([(JANUARY, False), (FEBRUARY, False), (FEBRUARY, True)], ["triggered 1"]),
         ([(None, True), (None, True), (None, False)], ["triggered 1", "recovered 1"]),
+        ([(JANUARY, True), (None, True)], ["triggered 1"]),
+        (
+            [(JANUARY, True), (None, False), (JANUARY, True)],
+            ["triggered 1", "recovered 1", "triggered 2"],
+        ),
     ],
 )
 def test_what_is_told(looks: Sequence[tuple[datetime | None, bool]], told: list[str]) -> None:
