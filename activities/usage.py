@@ -1,7 +1,7 @@
 """The usage pump at work: one shard of the environments, round after round."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
@@ -9,10 +9,10 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.signs_of_life import signs_of_life
+from activities.apart import apart, in_parts
 from activities.steps import PumpUsage, Steps, UsageSnapshot
 from activities.watching import watch
-from db.allowance_upkeep import keep_up
+from db.allowance_upkeep import due_allowances
 from db.allowances import Asked
 from db.claims import Claimed, expire_claims, expiring, uncounted
 from db.entitling import refresh
@@ -24,16 +24,18 @@ from db.session import Database
 from db.subscriptions import state_of
 from db.tenants import list_environments
 from db.usage_horizon import cut_off
-from db.usage_pump import pump_step
+from db.usage_pump import EVENTS_A_STEP, pump_step
 from db.usage_signals import Waiting, told, waiting
 from db.usage_totals import totals_of
 from db.wallets import repost, wallets_behind
 from domain.decimals import plain
-from domain.errors import Unavailable
 
 SIGNAL_WINDOW = timedelta(days=31)
 SIGNAL = "usage"
 IDLE_SECONDS = 0.3
+STEPS_A_ROUND = (
+    20  # of a log that is longer, the next round rolls up more: wallets wait for no backlog
+)
 TOLD_A_ROUND = 10  # a snapshot can wait, and wallets wait for this
 ALLOWANCES_A_ROUND = 50
 WALLETS_A_ROUND = 200
@@ -52,44 +54,53 @@ class UsageSteps(Steps):
     """`temporal` must speak the wire's data converter. Each subscription is told at most once in `signal_window`."""
 
     def __init__(
-        self, database: Database, temporal: Client, signal_window: timedelta = SIGNAL_WINDOW
+        self,
+        database: Database,
+        temporal: Client,
+        signal_window: timedelta = SIGNAL_WINDOW,
+        events_a_step: int = EVENTS_A_STEP,
     ) -> None:
         self.database = database
         self.temporal = temporal
         self.signal_window = signal_window
+        self.events_a_step = events_a_step
 
     @activity.defn
     async def pump_usage(self, step: PumpUsage) -> None:
         """Follow the usage log: add to rollups, move the watermark, tell subscriptions what they used."""
-        async with signs_of_life():
-            for _ in range(step.rounds):
-                if activity.is_worker_shutdown():
-                    return  # the next round is another worker's
-                if not await self.pump_shard(step.shard, step.shards):
-                    await asyncio.sleep(IDLE_SECONDS)
+        for _ in range(step.rounds):
+            if activity.is_worker_shutdown():
+                return  # the next round is another worker's
+            if not await self.pump_shard(step.shard, step.shards):
+                await asyncio.sleep(IDLE_SECONDS)
 
     async def pump_shard(self, shard: int, shards: int) -> int:
-        """One round; how many events were read. What is wrong in one environment holds up no other."""
+        """One round, in which each environment has its turn; how many events were read. What is wrong in one holds up no
+        other.
+        """
         events = 0
         for environment in await self._environments(shard, shards):
-            try:
+            with apart(f"the usage of {environment} is not rolled up"):
                 events += await self.pump_environment(environment)
-            except Unavailable:
-                raise
-            except Exception:
-                activity.logger.exception("the usage of %s is not rolled up", environment)
         return events
 
     async def pump_environment(self, environment: str) -> int:
-        """Roll up what is complete, have wallets watched, then tell those who wait."""
-        events = 0
-        more = True
-        while more:
-            step = await pump_step(self.database, environment)
-            events, more = events + step.events, step.more
+        """Roll up what is complete, or as much of it as a round may, bring wallets up to date with that, have them watched,
+        then tell those who wait.
+        """
+        events = await self._roll_up(environment)
         await self.bring_up_to_date(environment)
         await watch(self.database, environment)
         await self.tell_those_who_wait(environment)
+        return events
+
+    async def _roll_up(self, environment: str) -> int:
+        events = 0
+        for _ in range(STEPS_A_ROUND):
+            step = await pump_step(self.database, environment, self.events_a_step)
+            events += step.events
+            if not step.more:
+                break
         return events
 
     async def bring_up_to_date(self, environment: str) -> None:
@@ -100,18 +111,19 @@ class UsageSteps(Steps):
             behind = await wallets_behind(connection, WALLETS_A_ROUND)
             over = await expiring(connection, WALLETS_A_ROUND)
         for customer, currency in behind:
-            await _apart(customer, self._repost(environment, customer, currency))
+            with apart(f"the wallet of {customer} is not brought up to date"):
+                await self._repost(environment, customer, currency)
         for claimed in over:
-            await _apart(claimed.customer, self._expire(environment, claimed))
+            with apart(f"the holds of {claimed.customer} do not expire"):
+                await self._expire(environment, claimed)
         async with self.database.transaction(environment) as connection:
             payers = await payers_waiting(connection, WALLETS_A_ROUND)
             settled = await uncounted(connection, WALLETS_A_ROUND)
         for first in range(0, len(payers), PAYERS_AT_ONCE):
             await self._rate(environment, payers[first : first + PAYERS_AT_ONCE])
-        for customer, feature in settled:
-            counted = refresh(self.database, environment, [Asked(customer, feature)])
-            await _apart(customer, counted)
-        await _apart(environment, keep_up(self.database, environment, ALLOWANCES_A_ROUND))
+        await self._refresh(environment, [Asked(*each) for each in settled])
+        due = await due_allowances(self.database, environment, ALLOWANCES_A_ROUND)
+        await self._refresh(environment, due)
 
     async def _repost(self, environment: str, customer: str, currency: str) -> None:
         async with self.database.transaction(environment) as connection:
@@ -123,24 +135,28 @@ class UsageSteps(Steps):
             await expire_claims(connection, environment, claimed)
 
     async def _rate(self, environment: str, payers: Sequence[Payer]) -> None:
-        """What is wrong with one holds up no other."""
-        try:
-            await rate_payers(self.database, environment, payers)
-        except Unavailable:
-            raise
-        except Exception:
-            if len(payers) == 1:
-                activity.logger.exception("what runs up for %s is not rated", payers[0].customer)
-                return
-            for payer in payers:
-                await self._rate(environment, [payer])
+        await in_parts(
+            payers,
+            lambda those: rate_payers(self.database, environment, those),
+            lambda payer: f"what runs up for {payer.customer} is not rated",
+        )
+
+    async def _refresh(self, environment: str, asked: Sequence[Asked]) -> None:
+        await in_parts(
+            asked,
+            lambda those: refresh(self.database, environment, those),
+            lambda each: (
+                f"what {each.customer} may use of {each.feature} is not brought up to date"
+            ),
+        )
 
     async def tell_those_who_wait(self, environment: str) -> None:
         async with self.database.transaction(environment) as connection:
             subscriptions = await waiting(connection, self.signal_window, TOLD_A_ROUND)
         for subscription in subscriptions:
-            if not await self._tell(environment, subscription):
-                return
+            with apart(f"{subscription.subscription} is not told what it used"):
+                if not await self._tell(environment, subscription):
+                    return
 
     async def _tell(self, environment: str, who: Waiting) -> bool:
         """Send one snapshot; False where Temporal should be left alone for now. Told first and noted then: a crash in
@@ -183,13 +199,3 @@ class UsageSteps(Steps):
         async with self.database.registry() as connection:
             found = await list_environments(connection)
         return [each.id for each in found if crc32(each.id.encode()) % shards == shard]
-
-
-async def _apart(of: str, work: Awaitable[object]) -> None:
-    """What is wrong with one holds up no other."""
-    try:
-        await work
-    except Unavailable:
-        raise
-    except Exception:
-        activity.logger.exception("what %s has is not brought up to date", of)

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
-from temporalio import activity
 
 from activities.alerting import watch_alerts, watch_use
+from activities.apart import apart
 from activities.topping_up import top_up_automatically
 from db.customer_looks import customers_to_look_at, look_again, take_looks
 from db.locks import lock_customer
@@ -14,7 +14,6 @@ from db.running_facts import Payer
 from db.session import Database
 from db.wallets import time_of
 from db.watching import Watched, look_at, note_look, open_to_new_alerts, wallets_to_watch
-from domain.errors import Unavailable
 
 WATCHED_A_ROUND = 50
 
@@ -31,9 +30,11 @@ async def watch(database: Database, environment: str) -> None:
         wanting = await wallets_to_watch(connection, WATCHED_A_ROUND)
         customers = await customers_to_look_at(connection, WATCHED_A_ROUND)
     for payer in wanting:
-        await _apart(payer.customer, watch_wallet(database, environment, payer))
+        with apart(f"the wallet of {payer.customer} is not watched"):
+            await watch_wallet(database, environment, payer)
     for customer in customers:
-        await _apart(customer, watch_customer(database, environment, customer))
+        with apart(f"what {customer} uses is not watched"):
+            await watch_customer(database, environment, customer)
 
 
 async def watch_wallet(database: Database, environment: str, payer: Payer) -> None:
@@ -54,13 +55,3 @@ async def watch_customer(database: Database, environment: str, customer: str) ->
         again_at = await watch_use(connection, environment, customer, at)
         if again_at is not None:
             await look_again(connection, environment, customer, again_at)
-
-
-async def _apart(customer: str, look: Awaitable[None]) -> None:
-    """What is wrong with one holds up no other."""
-    try:
-        await look
-    except Unavailable:
-        raise
-    except Exception:
-        activity.logger.exception("what %s has is not watched", customer)

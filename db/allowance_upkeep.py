@@ -1,7 +1,8 @@
-"""Allowances kept up by the pump: what has become stale, has come to its end, or is behind the usage log, is computed
-again, so that checks find it fresh and those who keep answers are told.
+"""Which allowances the pump keeps up: what has become stale, has come to its end, or is behind the usage log, is to be
+computed again, so that checks find it fresh and those who keep answers are told.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -9,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.allowances import Asked
 from db.customer_looks import asking
-from db.entitling import refresh
 from db.session import Database
 from db.usage_horizon import cut_off
 
@@ -42,28 +42,27 @@ _TAKE_NEWS = text(f"""
 """)
 _IS_NEWS = text("SELECT EXISTS (SELECT FROM usage_news WHERE environment_id = :environment)")
 _DUE = text("""
-    (SELECT customer_id, feature FROM allowances
-        WHERE environment_id = :environment AND stale LIMIT :limit)
-    UNION
-    (SELECT a.customer_id, a.feature FROM allowances a
+    SELECT customer_id, feature FROM (
+        SELECT customer_id, feature FROM allowances WHERE environment_id = :environment AND stale
+        UNION
+        SELECT a.customer_id, a.feature FROM allowances a
         JOIN customers c ON c.environment_id = a.environment_id AND c.id = a.customer_id
         LEFT JOIN test_clocks t ON t.environment_id = c.environment_id AND t.id = c.test_clock_id
         WHERE a.environment_id = :environment AND NOT a.stale
             AND a.valid_until <= greatest(:now, (SELECT max(now) FROM test_clocks))
             AND a.valid_until <= coalesce(t.now, :now)
-        LIMIT :limit)
-    LIMIT :limit
+    ) due ORDER BY random() LIMIT :limit
 """)
 
 
-async def keep_up(database: Database, environment: str, limit: int) -> int:
-    """Bring at most so many allowances of an environment up to date; how many were."""
+async def due_allowances(database: Database, environment: str, limit: int) -> Sequence[Asked]:
+    """At most so many allowances of an environment that are old: where there are more, any of them, so that none waits
+    for ever.
+    """
     async with database.transaction(environment) as connection:
         await take_news(connection, environment)
-        due = await _due(connection, environment, limit)
-    if due:
-        await refresh(database, environment, due)
-    return len(due)
+        asked = {"environment": environment, "limit": limit, "now": datetime.now(UTC)}
+        return [Asked(*row) for row in await connection.execute(_DUE, asked)]
 
 
 async def take_news(connection: AsyncConnection, environment: str) -> None:
@@ -74,8 +73,3 @@ async def take_news(connection: AsyncConnection, environment: str) -> None:
     if (await connection.execute(_IS_NEWS, asked)).scalar_one():
         horizon = await cut_off(connection)
         await connection.execute(_TAKE_NEWS, {**asked, "horizon": str(horizon)})
-
-
-async def _due(connection: AsyncConnection, environment: str, limit: int) -> list[Asked]:
-    asked = {"environment": environment, "limit": limit, "now": datetime.now(UTC)}
-    return [Asked(*row) for row in await connection.execute(_DUE, asked)]

@@ -2,12 +2,12 @@
 A grain of which an event was voided is measured again, whole, from what stands.
 
 A crash repeats a step or does nothing. Each meter has a watermark of its own, so one that is made later starts at the
-beginning of the log, on its own, and catches up with the others.
+beginning of the log, on its own, and catches up with the others, which go on meanwhile.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -30,12 +30,12 @@ PUMP_LOCK = 1_786_403  # any number of our own: pumps of one environment queue u
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """A stretch `[since, until)` of the log, the meters that stand at its beginning, and the events for them."""
+    """A stretch `[since, until)` of the log, the meters that stand at its beginning, and the events in it."""
 
     meters: Sequence[Meter]
     since: int
     until: int
-    events: Sequence[LoggedEvent]
+    events: Sequence[LoggedEvent] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +81,91 @@ async def pump_once(database: Database, environment: str, limit: int = EVENTS_A_
 
 
 async def pump_step(database: Database, environment: str, limit: int = EVENTS_A_STEP) -> PumpedStep:
-    """Roll up the next stretch of the log: some `limit` events, never a part of a transaction."""
+    """Roll up the next stretch of the log, some `limit` events, never a part of a transaction; and as much again for
+    meters that are behind the others, so that nobody waits for a meter that catches up.
+    """
     async with database.transaction(environment) as connection:
         await connection.execute(_LOCK, {"lock": PUMP_LOCK, "environment": environment})
         horizon = await cut_off(connection)
-        waiting = [m for m in await kept_meters(connection) if m.rolled_up_to < horizon]
-        if not waiting:
+        meters = [m for m in await kept_meters(connection) if m.rolled_up_to <= horizon]
+        if not meters:
             return PumpedStep(0, more=False)
-        stretch = await _next_stretch(connection, environment, waiting, horizon, limit)
-        if stretch is None:
-            return PumpedStep(0, more=False)
-        await _take(connection, environment, stretch)
-        done = stretch.until == horizon and len(stretch.meters) == len(waiting)
-        return PumpedStep(len(stretch.events), more=not done)
+        ahead = await _stretch_ahead(connection, environment, meters, horizon, limit)
+        if ahead is not None:
+            customers = await _take(connection, environment, ahead)
+            await mark_running(connection, customers)
+        behind = await _stretch_behind(connection, environment, _moved(meters, ahead), limit)
+        if behind is not None:
+            await _take(connection, environment, behind)
+        is_done = ahead is None or ahead.until == horizon
+        marks = {kept.rolled_up_to for kept in _moved(_moved(meters, ahead), behind)}
+        events = [event for each in (ahead, behind) if each is not None for event in each.events]
+        return PumpedStep(len(events), more=not is_done or len(marks) > 1)
 
 
-async def _next_stretch(
+async def _stretch_ahead(
     connection: AsyncConnection,
     environment: str,
-    waiting: Sequence[KeptMeter],
+    meters: Sequence[KeptMeter],
     horizon: int,
     limit: int,
 ) -> _Stretch | None:
-    """What the meters that are furthest behind read next, at most up to where others stand; None where the log has
-    nothing new for anyone, so that an idle pump writes nothing.
+    """What the meters that are furthest ahead read next, with the events that only others measure: what runs up is rated
+    up to here, whatever has rolled it up. None where the log has nothing new for anyone, so that an idle pump writes
+    nothing.
     """
-    since = min(kept.rolled_up_to for kept in waiting)
-    behind = [kept.meter for kept in waiting if kept.rolled_up_to == since]
-    until = min([horizon, *(kept.rolled_up_to for kept in waiting if kept.rolled_up_to > since)])
-    bounds = {"environment": environment, "since": str(since), "until": str(until)}
-    names = sorted({meter.event_name for meter in behind})
-    events = await _read(connection, {**bounds, "event_names": names, "limit": limit + 1})
+    since = max(kept.rolled_up_to for kept in meters)
+    if since == horizon:
+        return None
+    names = {kept.meter.event_name for kept in meters}
+    first = [kept.meter for kept in meters if kept.rolled_up_to == since]
+    stretch = await _stretch(connection, environment, _Stretch(first, since, horizon), names, limit)
+    if stretch.events or stretch.until < horizon:
+        return stretch
+    bounds = {"environment": environment, "since": str(since), "until": str(horizon)}
+    return stretch if (await connection.execute(_ANY, bounds)).scalar_one() else None
+
+
+async def _stretch_behind(
+    connection: AsyncConnection, environment: str, meters: Sequence[KeptMeter], limit: int
+) -> _Stretch | None:
+    """What those furthest behind read next, at most up to where the next ones stand; None where all are together."""
+    since, *marks = sorted({kept.rolled_up_to for kept in meters})
+    if not marks:
+        return None
+    last = [kept.meter for kept in meters if kept.rolled_up_to == since]
+    names = {meter.event_name for meter in last}
+    return await _stretch(connection, environment, _Stretch(last, since, marks[0]), names, limit)
+
+
+def _moved(meters: Sequence[KeptMeter], stretch: _Stretch | None) -> Sequence[KeptMeter]:
+    """The meters once a stretch was taken."""
+    if stretch is None:
+        return meters
+    keys = {meter.key for meter in stretch.meters}
+    return [
+        replace(each, rolled_up_to=stretch.until) if each.meter.key in keys else each
+        for each in meters
+    ]
+
+
+async def _stretch(
+    connection: AsyncConnection,
+    environment: str,
+    whole: _Stretch,
+    names: Collection[str],
+    limit: int,
+) -> _Stretch:
+    """As much of a stretch as is read at once, with the events of these names."""
+    bounds = {"environment": environment, "since": str(whole.since), "until": str(whole.until)}
+    asked: dict[str, Any] = {**bounds, "event_names": sorted(names)}
+    events = await _read(connection, {**asked, "limit": limit + 1})
     if len(events) <= limit:
-        idle = not events and until == horizon
-        if idle and not (await connection.execute(_ANY, bounds)).scalar_one():
-            return None
-        return _Stretch(behind, since, until, events)
+        return replace(whole, events=events)
     if (boundary := events[-1].tx) > events[0].tx:
-        return _Stretch(behind, since, boundary, [e for e in events if e.tx < boundary])
-    whole = {**bounds, "until": str(boundary + 1), "event_names": names, "limit": None}
-    return _Stretch(behind, since, boundary + 1, await _read(connection, whole))
+        return replace(whole, until=boundary, events=[e for e in events if e.tx < boundary])
+    asked |= {"until": str(boundary + 1), "limit": None}
+    return replace(whole, until=boundary + 1, events=await _read(connection, asked))
 
 
 async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> list[LoggedEvent]:
@@ -131,8 +176,10 @@ async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> l
     ]
 
 
-async def _take(connection: AsyncConnection, environment: str, stretch: _Stretch) -> None:
-    """Add a stretch to the rollups, move its meters' watermark, and mark whose usage came in."""
+async def _take(
+    connection: AsyncConnection, environment: str, stretch: _Stretch
+) -> Collection[str]:
+    """Add a stretch to the rollups, move its meters' watermark, and have those told whose usage came in; who that is."""
     gathered = Gathered(stretch.meters, stretch.until)
     for event in stretch.events:
         gathered.take(event)
@@ -151,4 +198,4 @@ async def _take(connection: AsyncConnection, environment: str, stretch: _Stretch
     )
     customers = {event.customer for event in stretch.events}
     await mark(connection, customers)
-    await mark_running(connection, customers)
+    return customers

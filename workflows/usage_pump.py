@@ -8,11 +8,10 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.steps import PumpUsage, Steps
 
-from workflows.life import long_steps
+from workflows.life import SIGN_OF_LIFE, long_steps
 
 TURNS_A_RUN = 20
 LONGEST_TURN = timedelta(hours=1)
-SIGN_OF_LIFE = timedelta(seconds=30)
 TRY_AGAIN = RetryPolicy(maximum_interval=timedelta(seconds=30))
 
 

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from activities.watching import watch
-from db.allowance_upkeep import keep_up
+from db.allowance_upkeep import due_allowances
+from db.entitling import refresh
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
@@ -64,7 +65,7 @@ async def test_an_override_alone_is_watched_and_a_changed_one_is_told_at_once(
 ) -> None:
     async def told() -> list[tuple[str, str]]:
         await wait_for_horizon(database)
-        await keep_up(database, environment.id, 100)
+        await refresh(database, environment.id, await due_allowances(database, environment.id, 100))
         await watch(database, environment.id)
         events = (await acme.get(f"{ALERTS}/calls/events?customer=acme")).json()["data"]
         return [(each["status"], each["value"]) for each in events]

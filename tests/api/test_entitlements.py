@@ -7,7 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from db.allowance_upkeep import keep_up
+from db.allowance_upkeep import due_allowances
+from db.entitling import refresh
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
@@ -125,7 +126,7 @@ async def test_a_change_of_an_answer_is_announced(
     await ask.post("entitlements/check", CHECK)
     await use(ask, "e1", "10")
     await wait_for_horizon(database)
-    await keep_up(database, environment.id, 10)
+    await refresh(database, environment.id, await due_allowances(database, environment.id, 10))
     await ask.post("entitlements/check", CHECK)
     async with database.transaction(environment.id) as connection:
         rows = await connection.execute(text("SELECT topic, body FROM outbox ORDER BY seq"))

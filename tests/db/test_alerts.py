@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from activities.watching import watch
 from db.alerts import add_alert, remove_alert
-from db.allowance_upkeep import keep_up
+from db.allowance_upkeep import due_allowances
 from db.catalog import add
+from db.entitling import refresh
 from db.ids import new_id
 from db.session import Database
 from db.tenants import Environment
@@ -45,7 +46,11 @@ class Tower:
         await wait_for_horizon(self.world.database)
         await watch(self.world.database, self.world.environment)
         await pumped(self.world)
-        await keep_up(self.world.database, self.world.environment, 100)
+        await refresh(
+            self.world.database,
+            self.world.environment,
+            await due_allowances(self.world.database, self.world.environment, 100),
+        )
 
     async def look(self) -> list[Told]:
         """Follow the usage log and look at what changed; all that was told so far."""

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import allowance_upkeep, allowances, entitling, subscriptions
-from db.allowance_upkeep import keep_up
+from db.allowance_upkeep import due_allowances
 from db.allowances import Asked, Found, find_allowances
 from db.catalog import add
 from db.customer_entitlements import OverrideRow, put_override
@@ -85,7 +85,9 @@ class World:
 
     async def keep_up(self) -> int:
         await wait_for_horizon(self.database)
-        return await keep_up(self.database, self.environment, 10)
+        due = await due_allowances(self.database, self.environment, 10)
+        await entitling.refresh(self.database, self.environment, due)
+        return len(due)
 
     async def set(self, **members: object) -> None:
         """Save the subscription with other members."""

@@ -16,9 +16,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.steps import PumpUsage, UsageSnapshot
 from activities.usage import UsageSteps
 from db.ids import new_id
+from db.plans import add_version, lock_plan
 from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
+from tests.billing_world import PRO
 from tests.conftest import fresh_environment
 from tests.usage_world import TOKENS, add_customer, add_meter, add_subscription, an_event, send
 from workflows.life import long_steps
@@ -27,12 +29,14 @@ from workflows.usage_pump import UsagePumpWorkflow
 AT_ONCE = timedelta(0)
 PEOPLE = {"key": "people", "event_name": "llm", "aggregation": "unique_count", "value": "tokens"}
 
-UNREADABLE = text("""
-    INSERT INTO features (id, environment_id, key, document) VALUES (:id, :environment, 'broken', '{"key": "broken"}')
+FEATURES = text("""
+    INSERT INTO features (id, environment_id, key, document) VALUES
+        (:id || 'b', :environment, 'broken', '{"key": "broken"}'),
+        (:id || 's', :environment, 'sound', '{"key": "sound", "name": "Sound", "type": "boolean"}')
 """)
 STALE = text("""
     INSERT INTO allowances (environment_id, customer_id, feature)
-    SELECT :environment, id, 'broken' FROM customers WHERE key = 'acme'
+    SELECT :environment, c.id, f.key FROM customers c, features f WHERE c.key = 'acme'
 """)
 
 
@@ -123,11 +127,16 @@ async def world(database: Database, environment: Environment) -> World:
 async def test_a_feature_that_cannot_be_read_holds_up_nobody(world: World) -> None:
     named = {"environment": world.environment, "id": new_id("ftr")}
     async with world.database.transaction(world.environment) as connection:
-        await connection.execute(UNREADABLE, named)
+        plan = await lock_plan(connection, world.environment, new_id("pln"), "pro")
+        await add_version(connection, world.environment, plan, PRO)
+        await connection.execute(FEATURES, named)
         await connection.execute(STALE, named)
     await world.use("e1")
     await world.steps().pump_environment(world.environment)
     assert world.heard() == [(world.living, "10")]
+    async with world.database.transaction(world.environment) as connection:
+        stale = await connection.execute(text("SELECT feature FROM allowances WHERE stale"))
+        assert list(stale.scalars()) == ["broken"]
 
 
 async def test_a_living_subscription_is_told_what_its_period_used(world: World) -> None:
