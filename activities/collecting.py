@@ -4,6 +4,7 @@ An attempt is written down before the provider is asked, under the name that is 
 at any point it is known what may be under way, and the same name finds out what became of it.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
@@ -26,8 +27,8 @@ from db.payments import (
     successful_payment,
 )
 from db.session import Database
-from domain.dunning import Collection
-from domain.errors import Corrupt
+from domain.dunning import Answer, Collection, is_wanted, taken_back
+from domain.errors import Corrupt, Unavailable
 from domain.money import Money
 from providers.payments.port import (
     ChargeRequest,
@@ -83,8 +84,8 @@ class CollectionSteps(Steps):
         if payment is None or payment.status not in UNDER_WAY:
             return known
         outcome = await self._read(customer, payment)
-        if outcome is not None and not known.is_unpaid and outcome.status in UNDER_WAY:
-            outcome = await self.provider.cancel(outcome.intent)  # nobody waits for it any more
+        if outcome is not None and outcome.status in UNDER_WAY:
+            outcome = await self._take_back(known, outcome, step.at)
         if outcome is None or outcome.status == payment.status:
             return known
         async with self.database.transaction(environment) as connection:
@@ -151,6 +152,18 @@ class CollectionSteps(Steps):
         except NotChargeable as refusal:  # an answer about this amount, as good as a decline
             nothing = Money(0, payment.amount.currency)
             return PaymentOutcome("failed", "", refusal.code, nothing)
+
+    async def _take_back(
+        self, collection: Collection, outcome: PaymentOutcome, at: datetime
+    ) -> PaymentOutcome:
+        """A payment that is not wanted any more is given up, unless it succeeds first."""
+        if is_wanted(collection, outcome.status, at):
+            return outcome
+        ended = await self.provider.cancel(outcome.intent)
+        if collection.is_unpaid and ended.status == "requires_action":
+            raise Unavailable(f"the provider does not give up {outcome.intent}")
+        answer = taken_back(collection, Answer(ended.status, at, ended.failure_code))
+        return replace(ended, failure_code=answer.failure_code)
 
     async def _read(self, customer: CustomerRow, payment: PaymentRow) -> PaymentOutcome | None:
         if payment.intent is not None:

@@ -85,7 +85,13 @@ class CreditSteps(Steps):
         decision = await keep_top_up_decision(connection, step.environment, grounds)
         row = await issue(connection, step.environment, issued.invoice, decision)
         await post(connection, step.environment, step.customer, issued.transactions)
-        collection = begin_collection(row.invoice, row.id, step.environment, customer.test_clock)
+        collection = begin_collection(
+            row.invoice,
+            row.id,
+            step.environment,
+            customer.test_clock,
+            is_automatic=step.is_automatic,
+        )
         await save_collection(connection, collection)
         price = issued.invoice.total
         bonus = await promised_bonus(connection, customer, price, new_id("crg"), step.at)

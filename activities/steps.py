@@ -138,7 +138,7 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class TopUp:
     """Paid for, then granted. `request` names it: `topup:{request}` is the invoice. `customer` is an id,
-    `currency` the one the customer usually pays in.
+    `currency` the one the customer usually pays in. `is_automatic` where a rule has asked for it.
     """
 
     environment: str
@@ -148,6 +148,7 @@ class TopUp:
     currency: str
     at: datetime
     test_clock: str | None = None
+    is_automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ async def _buy(
         amount.currency,
         watched.at,
         customer.test_clock,
+        is_automatic=True,
     )
     asked = Asked(name, "top_up", customer.id, None, to_plain(wanted), ACTOR)
     await write_requests(connection, watched.environment, [asked])

@@ -28,8 +28,8 @@ _UNPAID = text("""
 
 
 async def save_collection(connection: AsyncConnection, collection: Collection) -> None:
-    """Write down how it stands now."""
-    due = collection.next_attempt_at
+    """Write down how it stands now, and when a test clock has it go on."""
+    at, phase = collection.due or (None, None)
     row = {
         "invoice": collection.invoice,
         "environment": collection.environment,
@@ -37,8 +37,8 @@ async def save_collection(connection: AsyncConnection, collection: Collection) -
         "test_clock": collection.test_clock,
         "status": collection.status,
         "state": write_json(to_plain(collection)),
-        "next_attempt_at": due,
-        "next_phase": None if due is None else int(collection.next_phase),
+        "next_attempt_at": at,
+        "next_phase": None if phase is None else int(phase),
     }
     await connection.execute(_SAVE, row)
 

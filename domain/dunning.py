@@ -23,6 +23,11 @@ HARD_DECLINES = frozenset(
     }
 )
 
+# So long an automatic top-up waits for the customer to confirm its payment. Nobody may be looking, and while it waits no
+# other credit is bought.
+CONFIRMED_WITHIN = timedelta(days=3)
+NOT_CONFIRMED = "not_confirmed"
+
 CollectionStatus = Literal["open", "past_due", "paid", "uncollectible", "void"]
 AttemptStatus = Literal["succeeded", "failed", "requires_action", "processing"]
 Awaiting = Literal["nothing", "customer", "method", "provider"]
@@ -43,7 +48,8 @@ class Collection:
 
     `next_attempt_at` and `next_phase` are when to attempt next: None while it waits for the customer (to act, or
     to give a new `method`) or for the provider since `waits_since`, and when it is over. Retries are counted from
-    `first_attempt_at`, which moves on by what a provider's delay has cost. A top-up is attempted without dunning.
+    `first_attempt_at`, which moves on by what a provider's delay has cost. A top-up is attempted without dunning; one that
+    `is_automatic` does not wait for the customer for ever.
     """
 
     invoice: str
@@ -60,15 +66,35 @@ class Collection:
     purpose: Literal["invoice", "top_up"] = "invoice"
     environment: str = ""
     test_clock: str | None = None
+    is_automatic: bool = False
 
     @property
     def is_unpaid(self) -> bool:
         """Whether money is still wanted; what was written off can still be paid."""
         return self.status in ("open", "past_due", "uncollectible")
 
+    @property
+    def gives_up_at(self) -> datetime | None:
+        """When the payment that waits for the customer is taken back, if ever."""
+        if not self.is_automatic or self.awaiting != "customer" or self.waits_since is None:
+            return None
+        return self.waits_since + CONFIRMED_WITHIN
+
+    @property
+    def due(self) -> tuple[datetime, Phase] | None:
+        """What happens next by time alone, and in which phase: an attempt, or that it is given up."""
+        if self.gives_up_at is not None:
+            return self.gives_up_at, Phase.ATTEMPTS
+        return None if self.next_attempt_at is None else (self.next_attempt_at, self.next_phase)
+
 
 def begin_collection(
-    invoice: Invoice, id: str, environment: str = "", test_clock: str | None = None
+    invoice: Invoice,
+    id: str,
+    environment: str = "",
+    test_clock: str | None = None,
+    *,
+    is_automatic: bool = False,
 ) -> Collection:
     """The collection of an invoice with an amount due, first attempted at once. `id` is what the books call it."""
     is_top_up = any(line.kind == "top_up" for line in invoice.lines)
@@ -81,7 +107,27 @@ def begin_collection(
         purpose="top_up" if is_top_up else "invoice",
         environment=environment,
         test_clock=test_clock,
+        is_automatic=is_automatic,
     )
+
+
+def is_wanted(collection: Collection, status: AttemptStatus, at: datetime) -> bool:
+    """Whether a payment that the provider says is under way may go on: not where its invoice was settled otherwise, nor
+    where it has waited for the customer for too long. One that the provider is at work on is never too late.
+    """
+    if not collection.is_unpaid:
+        return False
+    gives_up_at = collection.gives_up_at
+    return status != "requires_action" or gives_up_at is None or at < gives_up_at
+
+
+def taken_back(collection: Collection, answer: Answer) -> Answer:
+    """The provider's answer to a payment that was taken back because it is not wanted any more: it may have been paid in
+    the same instant, and then is. Where nobody confirmed it, that is why it failed.
+    """
+    if answer.status != "failed" or not collection.is_unpaid:
+        return answer
+    return replace(answer, failure_code=NOT_CONFIRMED)
 
 
 def answered(collection: Collection, answer: Answer) -> Collection:

@@ -60,8 +60,8 @@ class CollectionWorkflow(Life):
             await self.wait_for_the_next_thing()
             if self.wishes:
                 await self.attempt_as_wished(self.wishes.popleft())
-            elif self.told or self.collection.awaiting == "provider":
-                await self.look_up()
+            elif self.told or self.collection.awaiting in ("provider", "customer"):
+                await self.look_up()  # which takes back what has waited for too long
             else:
                 await self.attempt_on_schedule()
         return self.collection
@@ -94,7 +94,8 @@ class CollectionWorkflow(Life):
 
     async def wait_for_the_next_thing(self) -> None:
         self.show()
-        summary = f"attempt {self.collection.attempts + 1}"
+        waits = self.collection.gives_up_at is not None
+        summary = "not confirmed" if waits else f"attempt {self.collection.attempts + 1}"
         await self.rest(self.next_moment(), lambda: self.told or bool(self.wishes), summary)
 
     async def attempt_on_schedule(self) -> None:
@@ -127,9 +128,9 @@ class CollectionWorkflow(Life):
     def next_moment(self) -> Moment | None:
         if self.collection.awaiting == "provider" and self.collection.test_clock is None:
             return Moment(workflow.now() + ASK_AGAIN)
-        if self.collection.next_attempt_at is None:
-            return None
-        return Moment(self.collection.next_attempt_at, self.collection.next_phase)
+        # Only collections begun since there is a giving up have one, so no earlier history meets its timer.
+        due = self.collection.due
+        return None if due is None else Moment(*due)
 
     def show(self) -> None:
         workflow.set_current_details(visibility.waiting_of(self.collection))

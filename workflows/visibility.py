@@ -111,9 +111,11 @@ def waiting_of(collection: Collection) -> str:
     head = f"**{collection.status}**, {owed} due, {collection.attempts} attempts"
     if collection.next_attempt_at is not None:
         return f"{head}, next at {written(collection.next_attempt_at)}"
-    return (
-        head if collection.awaiting == "nothing" else f"{head}, waits for the {collection.awaiting}"
-    )
+    if collection.awaiting == "nothing":
+        return head
+    gives_up_at = collection.gives_up_at
+    until = "" if gives_up_at is None else f" until {written(gives_up_at)}"
+    return f"{head}, waits for the {collection.awaiting}{until}"
 
 
 def _waiting(due: Due | None) -> str:

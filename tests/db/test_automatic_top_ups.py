@@ -6,24 +6,27 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from activities.collecting import CollectionSteps
 from activities.credits import CreditSteps
 from activities.relaying import RelaySteps
-from activities.steps import AttemptPayment, TopUp
+from activities.steps import AttemptPayment, LookUpPayment, TopUp
 from activities.watching import watch
 from db.automatic_top_ups import add_automatic_top_up, remove_automatic_top_up
+from db.collections import find_collection
 from db.ids import new_id
 from db.locks import lock_customer
 from db.requests import find_request
 from db.session import Database
 from db.tenants import Environment
-from db.wallets import open_wallet
+from db.wallets import open_wallet, time_of
 from domain.automatic_top_ups import AutomaticTopUp
 from domain.codec import from_plain
-from domain.dunning import Collection
+from domain.dunning import NOT_CONFIRMED, Collection
 from domain.errors import Unavailable
 from domain.money import Money
+from domain.reading import written
 from tests.billing_world import JANUARY, World, open_world
 from tests.db.test_collecting import DECLINED, PaperProvider
 from tests.db.test_wallets import at, pumped, wallet
@@ -69,6 +72,22 @@ class Till:
     async def collect(self, collection: Collection) -> None:
         steps = CollectionSteps(self.world.database, self.provider)
         await steps.attempt_payment(AttemptPayment(collection, 1, collection.issued_at))
+
+    async def look_up(self) -> None:
+        """As its workflow does when it is told, and when it has waited for long enough."""
+        async with self.world.database.transaction(self.world.environment) as connection:
+            ((invoice,),) = await connection.execute(text("SELECT id FROM invoices"))
+            collection = await find_collection(connection, invoice)
+            now = await time_of(connection, self.world.customer)
+        steps = CollectionSteps(self.world.database, self.provider)
+        await steps.look_up_payment(LookUpPayment(collection, now))
+
+    async def due(self) -> tuple[str, int]:
+        """When its clock has the collection go on, and in which phase."""
+        ((at, phase),) = await self.world.rows(
+            "SELECT next_attempt_at, next_phase FROM collections"
+        )
+        return written(at), phase
 
     async def attempts(self) -> list[tuple[str, int, str | None]]:
         return [
@@ -144,6 +163,35 @@ async def test_a_decline_grants_nothing_and_is_tried_again_after_the_cool_down(t
     assert (await till.attempts())[1:] == [("pending", 5_000, None)]
     await till.pay()
     assert await till.available() == "50"
+
+
+@pytest.mark.parametrize("is_paid", [False, True])
+async def test_a_purchase_that_nobody_confirms_is_given_up_unless_it_is_paid_in_that_instant(
+    till: Till, is_paid: bool
+) -> None:
+    till.provider.answers = ["requires_action", "succeeded"]
+    till.provider.let_go = "succeeded" if is_paid else "declined:canceled"
+    await till.fill()
+    await till.look()
+    await till.pay()
+    await at(till.world, "2026-01-03T23:59:59Z")
+    await till.look_up()
+    assert await till.attempts() == [("pending", 5_000, None)]
+    await at(till.world, "2026-01-04T00:00:00Z")
+    assert await till.due() == ("2026-01-04T00:00:00Z", 1)
+    await till.look_up()
+    await till.look_up()
+    await till.look()
+    code = None if is_paid else NOT_CONFIRMED
+    assert await till.attempts() == [("paid" if is_paid else "declined", 5_000, code)]
+    assert await till.available() == ("50" if is_paid else "0")
+    told = await till.world.rows("SELECT body FROM outbox WHERE topic LIKE 'automatic_top_up.%'")
+    assert [body["failure_code"] for (body,) in told] == [code]
+    status = "paid" if is_paid else "void"
+    assert await till.world.rows("SELECT status FROM invoices") == [(status,)]
+    await at(till.world, "2026-01-04T01:00:00Z")  # the cool-down is over
+    await till.look()
+    assert len(await till.attempts()) == (1 if is_paid else 2)
 
 
 async def test_a_cap_holds_until_the_month_is_over_also_for_a_new_rule(till: Till) -> None:

@@ -41,6 +41,7 @@ class PaperProvider:
     asked: list[ChargeRequest] = field(default_factory=list)
     known: dict[str, PaymentOutcome] = field(default_factory=dict)
     refunds: dict[str, Money] = field(default_factory=dict)
+    let_go: str | None = None
     after_charge: Callable[[], None] = lambda: None
     before_charge: Callable[[], None] = lambda: None
 
@@ -72,7 +73,11 @@ class PaperProvider:
         return next(each for each in self.known.values() if each.intent == intent)
 
     async def cancel(self, intent: str) -> PaymentOutcome:
-        return await self.read(intent)
+        """Something under way ends as `let_go` says; what is over stays so."""
+        name = next(name for name, each in self.known.items() if each.intent == intent)
+        if self.let_go and self.known[name].status in ("requires_action", "processing"):
+            self.says(name, self.let_go)
+        return self.known[name]
 
     async def refund(self, intent: str, amount: Money, *, idempotency_key: str) -> RefundOutcome:
         self.refunds[idempotency_key] = amount

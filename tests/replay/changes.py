@@ -205,6 +205,18 @@ async def dunning_in_real_time(stage: Stage) -> list[str]:
     return [workflow]
 
 
+async def confirmed_in_time(stage: Stage) -> list[str]:
+    """An automatic top-up waits for the customer by a timer; the customer is quicker."""
+    now = datetime.now(UTC)
+    collection = replace(owed(), issued_at=now, next_attempt_at=now, test_clock=None)
+    collection = replace(collection, purpose="top_up", is_automatic=True)
+    workflow = await collect(stage, collection)
+    await stage.lives.advance(workflow)
+    await stage.lives.changed(collection)
+    await stage.client.get_workflow_handle(workflow).result()
+    return [workflow]
+
+
 MORE: Mapping[str, tuple[Story, Callable[[], PaperSteps]]] = {
     "a_schedule": (a_schedule, lambda: PaperSteps(WITH_GRACE)),
     "asked_in_a_grace": (asked_in_a_grace, lambda: PaperSteps(WITH_GRACE)),
@@ -227,6 +239,7 @@ MORE: Mapping[str, tuple[Story, Callable[[], PaperSteps]]] = {
         given_up_and_paid,
         lambda: PaperSteps(answers=[SOFT] * 4 + ["succeeded"]),
     ),
+    "confirmed_in_time": (confirmed_in_time, lambda: PaperSteps(answers=["requires_action"])),
     "dunning_in_real_time": (
         dunning_in_real_time,
         lambda: PaperSteps(answers=[SOFT, "succeeded"]),

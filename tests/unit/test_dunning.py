@@ -8,7 +8,9 @@ import pytest
 from domain.charges import Charge
 from domain.credits import TopUpOrder
 from domain.dunning import (
+    CONFIRMED_WITHIN,
     HARD_DECLINES,
+    NOT_CONFIRMED,
     Answer,
     AttemptStatus,
     Collection,
@@ -16,6 +18,8 @@ from domain.dunning import (
     begin_collection,
     closed,
     customer_acted,
+    is_wanted,
+    taken_back,
 )
 from domain.invoicing import Bill, issue
 from domain.subscription import Phase
@@ -143,6 +147,57 @@ def test_a_top_up_is_attempted_without_dunning() -> None:
     assert declined(top_up(), JAN).status == "void"
     assert told(top_up(), "succeeded", JAN).status == "paid"
     assert told(top_up(), "requires_action", JAN).awaiting == "customer"
+
+
+@pytest.mark.parametrize(
+    ("is_automatic", "first", "due"),
+    [
+        (True, "requires_action", (day(2) + CONFIRMED_WITHIN, Phase.ATTEMPTS)),
+        (True, "processing", None),  # the provider is at work on it
+        (False, "requires_action", None),  # who asked for it knows
+    ],
+)
+def test_an_automatic_top_up_does_not_wait_for_ever(
+    is_automatic: bool, first: AttemptStatus, due: tuple[datetime, Phase] | None
+) -> None:
+    waiting = told(replace(top_up(), is_automatic=is_automatic), first, day(2))
+    assert waiting.due == due
+
+
+@pytest.mark.parametrize(
+    ("status", "at", "wanted"),
+    [
+        ("requires_action", day(3), True),
+        ("requires_action", day(4) - timedelta(microseconds=1), True),
+        ("requires_action", day(4), False),
+        ("processing", day(4), True),
+        ("succeeded", day(4), True),
+    ],
+)
+def test_what_nobody_confirms_is_wanted_until_it_is_given_up(
+    status: AttemptStatus, at: datetime, wanted: bool
+) -> None:
+    waiting = told(replace(top_up(), is_automatic=True), "requires_action", JAN)
+    assert is_wanted(waiting, status, at) is wanted
+    assert not is_wanted(closed(waiting, "void"), status, at)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "status"),
+    [("failed", NOT_CONFIRMED, "void"), ("succeeded", None, "paid")],
+)
+def test_what_is_taken_back_may_have_been_paid_in_that_instant(
+    answer: AttemptStatus, code: str | None, status: str
+) -> None:
+    waiting = told(replace(top_up(), is_automatic=True), "requires_action", JAN)
+    ended = taken_back(waiting, Answer(answer, day(4), "canceled" if answer == "failed" else None))
+    assert (ended.failure_code, answered(waiting, ended).status) == (code, status)
+
+
+def test_another_attempt_waits_anew() -> None:
+    waiting = told(replace(top_up(), is_automatic=True), "requires_action", JAN)
+    again = told(customer_acted(waiting, day(2), new_method=False), "requires_action", day(2))
+    assert (again.attempts, again.gives_up_at) == (2, day(2) + CONFIRMED_WITHIN)
 
 
 @pytest.mark.parametrize("over", ["paid", "void"])

@@ -36,7 +36,16 @@ from domain import arrivals, lifecycle
 from domain.account import Facts, IssuedLine, Outcome
 from domain.catalog import read_plan
 from domain.customers import Customer
-from domain.dunning import Answer, AttemptStatus, Collection, answered, begin_collection, closed
+from domain.dunning import (
+    Answer,
+    AttemptStatus,
+    Collection,
+    answered,
+    begin_collection,
+    closed,
+    is_wanted,
+    taken_back,
+)
 from domain.money import Money
 from domain.pricing.usage import Quantity
 from domain.subscription import Subscription
@@ -77,8 +86,16 @@ SUSPENDS_WITH_GRACE = {
 TRIAL = {**PRO, "key": "trial", "trial": {"unit": "day", "count": 14}}
 
 
+def answer_of(told: str, at: datetime) -> Answer:
+    """Of `succeeded`, `declined:code` and the like."""
+    status, _, code = told.partition(":")
+    status = "failed" if status == "declined" else status
+    return Answer(cast(AttemptStatus, status), at, code or None)
+
+
 class PaperSteps(Steps):
-    """`answers` are the provider's, one an attempt, the last repeats; `word` is what it says when it is asked again.
+    """`answers` are the provider's, one an attempt, the last repeats; `word` is what it says when it is asked again,
+    `let_go` when it is to give a payment up; `failure_code` is its last.
     A step in `failing` raises its errors, one a try; one in `held` sets `begun` and is over when it is let go. With
     `books`, it is known what was billed before: all of it was paid, and usage that arrives is charged.
     """
@@ -96,6 +113,8 @@ class PaperSteps(Steps):
         self.failing: dict[str, list[Exception]] = {}
         self.bonus_until: datetime | None = None
         self.word = "succeeded"
+        self.let_go = "declined:canceled"
+        self.failure_code: str | None = None
         self.charged: list[int] = []
         self.over: dict[str, Subscription] = {}
         self.last_period: int | None = None
@@ -189,6 +208,7 @@ class PaperSteps(Steps):
             next_attempt_at=step.at,
             purpose="top_up",
             test_clock=step.test_clock,
+            is_automatic=step.is_automatic,
         )
 
         def ends(grant: str, at: datetime | None) -> GrantLife | None:
@@ -203,7 +223,7 @@ class PaperSteps(Steps):
     async def attempt_payment(self, step: AttemptPayment) -> Collection:
         await self._note("attempt_payment", step.at, step)
         answer = self.answers[min(len(self.attempts), len(self.answers)) - 1]
-        return self._after(step.collection, answer, step.at)
+        return self._after(step.collection, answer_of(answer, step.at))
 
     @activity.defn
     async def look_up_payment(self, step: LookUpPayment) -> Collection:
@@ -211,7 +231,12 @@ class PaperSteps(Steps):
         known = self.collections.get(step.collection.invoice)
         if known is not None and known.status == "void":
             return known
-        return self._after(step.collection, self.word, step.at)
+        answer = answer_of(self.word, step.at)
+        if answer.status != "failed" and not is_wanted(step.collection, answer.status, step.at):
+            answer = taken_back(step.collection, answer_of(self.let_go, step.at))
+        if answer.status == "requires_action" and step.collection.awaiting == "customer":
+            return step.collection  # it is no news
+        return self._after(step.collection, answer)
 
     @activity.defn
     async def send_refund(self, step: SendRefund) -> None:
@@ -234,9 +259,9 @@ class PaperSteps(Steps):
     def next_moment(self, subscription: Subscription) -> tuple[str, Moment] | None:
         """Whose turn is next on a clock, and when, as rows would tell."""
         moments = [
-            (Moment(each.next_attempt_at, each.next_phase), f"collect:{each.invoice}")
+            (Moment(*each.due), f"collect:{each.invoice}")
             for each in self.collections.values()
-            if each.next_attempt_at is not None
+            if each.due is not None
         ]
         if due := subscription.next_due():
             moments.append((Moment(due.at, due.phase), subscription.id))
@@ -284,10 +309,9 @@ class PaperSteps(Steps):
             billed=(*before, *outcome.billed),
         )
 
-    def _after(self, collection: Collection, answer: str, at: datetime) -> Collection:
-        status, _, code = answer.partition(":")
-        status = "failed" if status == "declined" else status
-        after = answered(collection, Answer(cast(AttemptStatus, status), at, code or None))
+    def _after(self, collection: Collection, answer: Answer) -> Collection:
+        self.failure_code = answer.failure_code
+        after = answered(collection, answer)
         self.collections[after.invoice] = after
         return after
 

@@ -1,6 +1,7 @@
 """The collection of an invoice: what each answer of the payment provider leads to, and when."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from temporalio.client import Client
 
 from activities.steps import CustomerActed, Moment, SendRefund
 from db.ids import new_id
-from domain.dunning import Collection
+from domain.dunning import CONFIRMED_WITHIN, NOT_CONFIRMED, Collection
 from domain.errors import Conflict, Corrupt, Unavailable
 from domain.money import Money
 from domain.subscription import Phase
@@ -103,6 +104,42 @@ async def test_a_hard_decline_waits_for_a_new_method(temporal: Client) -> None:
         method = CustomerActed("req_2", new_method=True, at=ISSUED + timedelta(days=10))
         assert (await stage.lives.customer_acted(collection, method)).status == "paid"
     assert days_of(steps) == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("let_go", "status", "code"),
+    [
+        ("declined:canceled", "void", NOT_CONFIRMED),
+        ("succeeded", "paid", None),  # in the instant in which it is given up
+        ("processing", "open", None),
+    ],
+)
+async def test_an_automatic_top_up_that_nobody_confirms_is_given_up(
+    temporal: Client, let_go: str, status: str, code: str | None
+) -> None:
+    steps = PaperSteps(answers=["requires_action"])
+    steps.word, steps.let_go = "requires_action", let_go
+    collection = replace(owed(), purpose="top_up", is_automatic=True)
+    async with staged(temporal, steps) as stage:
+        workflow = await begun(stage, collection)
+        await stage.lives.advance(workflow, Moment(ISSUED + timedelta(days=2)))
+        await stage.lives.changed(collection)
+        await stage.lives.advance(workflow)
+        await stage.lives.advance(workflow, Moment(ISSUED + CONFIRMED_WITHIN, Phase.ARRIVED))
+        assert (await state(stage, workflow)).awaiting == "customer"
+        await stage.lives.advance(workflow, Moment(ISSUED + CONFIRMED_WITHIN, Phase.ATTEMPTS))
+        ended = await state(stage, workflow)
+    assert (ended.status, ended.attempts, steps.failure_code) == (status, 1, code)
+    assert [step for step, _ in steps.taken[1:]] == ["look_up_payment"] * 2
+
+
+async def test_a_top_up_that_somebody_asked_for_waits(temporal: Client) -> None:
+    steps = PaperSteps(answers=["requires_action"])
+    async with staged(temporal, steps) as stage:
+        workflow = await begun(stage, replace(owed(), purpose="top_up"))
+        await stage.lives.advance(workflow, FOR_EVER)
+        assert (await state(stage, workflow)).awaiting == "customer"
+    assert len(steps.taken) == 1
 
 
 async def test_what_was_given_up_begins_again_when_the_customer_acts(temporal: Client) -> None:

@@ -1,6 +1,7 @@
 """Credits: a plan's grants within a life and after it, top-ups."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -110,6 +111,20 @@ async def test_a_top_up_that_is_declined_is_void(temporal: Client) -> None:
         done = await stage.lives.top_up(a_top_up())
     assert done.collection.status == "void"
     assert [step for step, _ in stage.steps.taken] == ["top_up", "attempt_payment"]
+
+
+@pytest.mark.parametrize(
+    ("let_go", "status"), [("declined:canceled", "void"), ("succeeded", "paid")]
+)
+async def test_an_automatic_top_up_that_nobody_confirms_is_over_by_a_timer(
+    skipping: Client, let_go: str, status: str
+) -> None:
+    steps = PaperSteps(answers=["requires_action"])
+    steps.word, steps.let_go = "requires_action", let_go
+    asked = replace(a_top_up(), is_automatic=True, test_clock=None)
+    async with staged(skipping, steps) as stage:
+        assert (await stage.lives.top_up(asked)).collection.status == status
+    assert [step for step, _ in steps.taken] == ["top_up", "attempt_payment", "look_up_payment"]
 
 
 async def test_a_collection_that_somebody_else_began_is_waited_for(skipping: Client) -> None:
