@@ -12,7 +12,6 @@ from db.session import write_json
 from domain.account import BilledUsage
 from domain.calendar import Period
 from domain.codec import from_plain, to_plain
-from domain.invoices import AppliedCredit
 from domain.plans import PlanRef
 
 
@@ -26,18 +25,18 @@ class BilledWindow:
 
 _SAVE = text("""
     INSERT INTO billed_usage (environment_id, subscription_id, item, window_start, window_end,
-        plan_key, plan_version, without, quantity, exact_amount, promotional, cut_off)
+        plan_key, plan_version, without, quantity, exact_amount, cut_off)
     VALUES (:environment, :subscription, :item, :start, :end,
         :plan_key, :plan_version, CAST(:without AS jsonb), :quantity, :exact_amount,
-        CAST(:promotional AS jsonb), CAST(CAST(:cut_off AS text) AS xid8))
+        CAST(CAST(:cut_off AS text) AS xid8))
     ON CONFLICT (environment_id, subscription_id, item, window_start, window_end) DO UPDATE SET
         plan_key = excluded.plan_key, plan_version = excluded.plan_version,
         without = excluded.without, quantity = excluded.quantity,
-        exact_amount = excluded.exact_amount, promotional = excluded.promotional, cut_off = greatest(billed_usage.cut_off, excluded.cut_off)
+        exact_amount = excluded.exact_amount, cut_off = greatest(billed_usage.cut_off, excluded.cut_off)
 """)
 _OF = text("""
     SELECT subscription_id, item, window_start, window_end, plan_key, plan_version, without, quantity, exact_amount,
-        promotional, cut_off::text AS cut_off
+        cut_off::text AS cut_off
     FROM billed_usage WHERE subscription_id = ANY(:subscriptions) ORDER BY window_start, item
 """)
 
@@ -62,7 +61,6 @@ async def save_billed_usage(
             "without": write_json(to_plain(each.without)),
             "quantity": to_plain(each.quantity),
             "exact_amount": to_plain(each.exact_amount),
-            "promotional": write_json(to_plain(each.promotional)),
             "cut_off": str(cut_off),
         }
         for each in billed
@@ -96,6 +94,5 @@ def _read(row: Row[Any]) -> BilledWindow:
         quantity=from_plain(Fraction, row.quantity),
         exact_amount=from_plain(Fraction, row.exact_amount),
         without=from_plain(tuple[Period, ...], row.without),
-        promotional=from_plain(tuple[AppliedCredit, ...], row.promotional),
     )
     return BilledWindow(billed, int(row.cut_off))

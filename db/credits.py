@@ -1,6 +1,6 @@
 """Credit grants and credit notes: what was given, and what is left of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -58,7 +58,7 @@ _NAMED = text(f"SELECT {_COLUMNS} {_FROM} WHERE g.id = ANY(:ids)")
 _LEFT = text(f"""
     SELECT * FROM (
         SELECT {_COLUMNS} {_FROM} WHERE g.customer_id = :customer AND g.currency = :currency
-    ) AS g WHERE remaining > 0 OR (id = ANY(:also) AND ended_at IS NULL) ORDER BY g.seq
+    ) AS g WHERE remaining > 0 ORDER BY g.seq
 """)
 
 
@@ -114,13 +114,10 @@ async def grants_named(connection: AsyncConnection, ids: Sequence[str]) -> Seque
 
 
 async def grants_left(
-    connection: AsyncConnection, customer: str, currency: str, also: Collection[str] = ()
+    connection: AsyncConnection, customer: str, currency: str
 ) -> tuple[GrantBalance, ...]:
-    """The customer's grants in a currency with anything left, whatever their dates, oldest first; those of the ids in `also`
-    if only nothing is, unless they were ended.
-    """
-    asked = {"customer": customer, "currency": currency, "also": sorted(also)}
-    rows = await connection.execute(_LEFT, asked)
+    """The customer's grants in a currency with anything left, whatever their dates, oldest first."""
+    rows = await connection.execute(_LEFT, {"customer": customer, "currency": currency})
     return tuple(_read(row).balance for row in rows)
 
 

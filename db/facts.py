@@ -24,7 +24,7 @@ from domain import lifecycle
 from domain.account import BilledUsage, Facts
 from domain.catalog import read_plan, read_tax_rate
 from domain.commands import ChangePlan, Schedule
-from domain.consumed import closings_of, credits_of
+from domain.consumed import closings_of
 from domain.customers import Coupon, Customer
 from domain.errors import Corrupt, NotFound
 from domain.gaps import has_gaps, with_gaps_filled
@@ -95,7 +95,7 @@ async def with_money(
     return replace(
         facts,
         advance=await lines_in_advance(connection, subscription.id, since),
-        grants=await grants_left(connection, customer, currency, credits_of(facts.billed)),
+        grants=await grants_left(connection, customer, currency),
         credit_notes=await credit_notes_left(connection, customer, currency),
         redeemed=await redeemed(connection, coupons, subscription.customer),
     )

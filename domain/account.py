@@ -13,7 +13,7 @@ from domain.calendar import Period
 from domain.charges import Charge
 from domain.credits import Grant, GrantBalance
 from domain.customers import Customer, Redeemed, Redemption
-from domain.invoices import AppliedCredit, CreditNote, Invoice, Line
+from domain.invoices import CreditNote, Invoice, Line
 from domain.ledger import Transaction
 from domain.metering.meter import Meter
 from domain.money import Money
@@ -40,8 +40,7 @@ class Need:
 @dataclass(frozen=True, slots=True)
 class BilledUsage:
     """What has been billed of one item for one closed window, late lines included: what late usage is
-    measured against. One an outcome brings replaces the one of the same item and window. `promotional` is what
-    promotional credits have paid of it, on the invoice that closed the window and later ones.
+    measured against. One an outcome brings replaces the one of the same item and window.
     """
 
     item: str
@@ -50,7 +49,6 @@ class BilledUsage:
     quantity: Fraction
     exact_amount: Fraction
     without: tuple[Period, ...] = ()
-    promotional: tuple[AppliedCredit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Facts:
     advance       the lines charged in advance, or on account, of this subscription's invoices (but void ones), whose period ends
                   after the start of the subscription's current period; oldest invoice first, in line order
     grants        the customer's grants in the subscription's currency with anything left by postings, whatever
-                  their dates, oldest first; and those that have paid of `billed`, unless they were ended
+                  their dates, oldest first
     credit_notes  the customer's in that currency with anything left, oldest first
     redeemed      how often the coupons that `domain.redeeming` names have been redeemed, by key
 

@@ -30,7 +30,7 @@ from domain.deciding import (
     kind_of,
 )
 from domain.invoices import CreditNote, Invoice
-from domain.ledger import balances_after
+from domain.ledger import left_after
 from domain.lifecycle import needs
 from domain.money import Money
 from domain.pricing.usage import Usage
@@ -164,10 +164,9 @@ def _advance(facts: Facts, outcome: Outcome) -> Iterator[IssuedLine]:
 
 
 def _grants(facts: Facts, outcome: Outcome) -> tuple[GrantBalance, ...]:
-    """What is left of them by postings; something may come back to those of which nothing is, unless they were ended."""
+    """What is left of them by postings."""
     new = [GrantBalance(grant, Money(0, grant.amount.currency)) for grant in outcome.grants]
-    balances = balances_after((*facts.grants, *new), outcome.transactions)
-    return tuple(balance for balance in balances if balance.grant.id not in outcome.ends)
+    return left_after((*facts.grants, *new), outcome.transactions)
 
 
 def _credit_notes(facts: Facts, outcome: Outcome) -> tuple[CreditNoteBalance, ...]:

@@ -8,9 +8,7 @@ from domain import ledger
 from domain.account import BilledUsage, Facts, Outcome
 from domain.charges import Charge
 from domain.credits import Grant, GrantBalance
-from domain.invoices import AppliedCredit, Line
-from domain.invoicing import Bill, Issued, issue
-from domain.money import Money, total
+from domain.invoicing import Bill, issue
 from domain.subscription import Subscription
 
 
@@ -61,30 +59,8 @@ def bill(
         credit_notes=issued.credit_notes,
         grants=tuple(grants),
         transactions=(*granted, *issued.transactions),
-        billed=tuple(_with_promotions(each, issued) for each in billed),
+        billed=tuple(billed),
         bills=(issued.bill,),
-    )
-
-
-def _with_promotions(billed: BilledUsage, issued: Issued) -> BilledUsage:
-    """What was billed of a window, with what promotional credits have paid of it by this invoice too."""
-    promoted, paid = issued.promoted, {each.id: each for each in billed.promotional}
-    nothing = AppliedCredit("promotional", "", Money(0, issued.invoice.currency))
-    for credit, parts in zip(promoted.applied, promoted.shares, strict=True):
-        pairs = zip(promoted.lines, parts, strict=True)
-        of_window = [part for line, part in pairs if _is_of(line, billed)]
-        before = paid.get(credit.id, nothing).amount
-        amount = before + total(of_window, issued.invoice.currency)
-        paid[credit.id] = replace(nothing, id=credit.id, amount=amount)
-    return replace(billed, promotional=tuple(p for p in paid.values() if p.amount.minor > 0))
-
-
-def _is_of(line: Line, billed: BilledUsage) -> bool:
-    is_usage = line.kind in ("usage", "late_usage")
-    return is_usage and (line.item, line.plan, line.period) == (
-        billed.item,
-        billed.plan,
-        billed.window,
     )
 
 

@@ -20,51 +20,18 @@ class Promoted:
     shares: tuple[tuple[Money, ...], ...] = ()
 
 
-def give_back(
-    lines: tuple[Line, ...], given_back: Sequence[tuple[AppliedCredit, ...]], currency: str
-) -> Promoted:
-    """What promotional credits had paid of what lines take back (`given_back`, line by line) goes back to them, at most
-    what such a line gives back: never as money.
-    """
-    parts: dict[str, list[Money]] = {}
-    for place, credits in enumerate(given_back):
-        for credit in credits:
-            line = lines[place]
-            amount = least(credit.amount, -line.net)
-            if amount.minor > 0:
-                nothing = [Money(0, currency)] * len(lines)
-                parts.setdefault(credit.id, nothing)[place] -= amount
-                less = replace(line, credits=line.credits - amount)
-                lines = (*lines[:place], less, *lines[place + 1 :])
-    shares = tuple(tuple(each) for each in parts.values())
-    applied = tuple(
-        AppliedCredit("promotional", id, total(each, currency), tuple(each))
-        for id, each in parts.items()
-    )
-    return Promoted(lines, applied, shares)
-
-
-def lapsed(
-    applied: Iterable[AppliedCredit], grants: Iterable[GrantBalance], at: datetime
-) -> frozenset[str]:
-    """The grants that nothing can be given back to: they have ended."""
-    living = {each.grant.id for each in grants if not each.grant.has_expired(at)}
-    back = {credit.id for credit in applied if credit.amount.minor < 0}
-    return frozenset(back - living)
-
-
 def burn_promotional(
-    returned: Promoted,
+    lines: tuple[Line, ...],
     grants: Iterable[GrantBalance],
     at: datetime,
     currency: str,
     was_due: datetime | None = None,
 ) -> Promoted:
     """Burn promotional grants on the lines each is for: of its items, in a period it overlaps. What could pay when the
-    invoice was due (`was_due`) can pay now, and so can what was `returned` to them before.
+    invoice was due (`was_due`) can pay now.
     """
-    lines, applied, shares = returned.lines, list(returned.applied), list(returned.shares)
-    grants = [_with(balance, returned.applied) for balance in grants]
+    applied: list[AppliedCredit] = []
+    shares: list[tuple[Money, ...]] = []
     for balance in _live(grants, "promotional", at, was_due):
         grant = balance.grant
         eligible = [is_for(grant, line) and overlaps(grant, line, at) for line in lines]
@@ -109,14 +76,6 @@ def pay_with_balances(
         eligible = [is_for(balance.grant, line) for line in lines]
         pay(AppliedCredit("prepaid", balance.grant.id, balance.remaining), eligible)
     return tuple(applied)
-
-
-def _with(balance: GrantBalance, given_back: Iterable[AppliedCredit]) -> GrantBalance:
-    remaining = balance.remaining
-    for credit in given_back:
-        if credit.id == balance.grant.id:
-            remaining -= credit.amount
-    return replace(balance, remaining=remaining)
 
 
 def _live(

@@ -12,7 +12,7 @@ from domain.add_ons import with_add_ons, with_removed_add_ons
 from domain.basis import Basis, OfShare
 from domain.calendar import Period
 from domain.exact import ZERO, as_fraction, sum_of
-from domain.invoices import AppliedCredit, LineCharged, LineKind
+from domain.invoices import LineCharged, LineKind
 from domain.plans import Charged, Item, Plan, PlanRef
 from domain.pricing.flat import Flat
 from domain.pricing.price import Price
@@ -26,7 +26,7 @@ from domain.subscription import QuantityChange, Subscription
 class Charge:
     """A line to be. `exact_amount` is in the invoice's currency; `order` is the item's place in its plan, and
     `takes_back` tells which of two prorations comes first. `basis` is what it was computed from, for whoever explains
-    it; None for what was asked for as it is. `gives_back` is what promotional credits had paid of what it takes back.
+    it; None for what was asked for as it is.
     """
 
     kind: LineKind
@@ -41,7 +41,6 @@ class Charge:
     takes_back: bool = False
     basis: Basis | None = None
     credits_invoice: str | None = None
-    gives_back: tuple[AppliedCredit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from domain.basis import OfUsage
 from domain.calendar import Period
 from domain.charges import Charge, order_of, shown_quantity
 from domain.errors import Corrupt, Invalid
-from domain.invoices import AppliedCredit, Line
+from domain.invoices import Line
 from domain.metering.meter import Meter, adds_up
-from domain.money import settle, share
+from domain.money import settle
 from domain.plans import AdvanceInvoicing, Item, Occasion, Plan, PlanRef, Threshold
 from domain.pricing.price import usage_shape
 from domain.pricing.usage import Events, Groups, Quantity, Usage
@@ -142,7 +142,6 @@ def _late(facts: Facts, billed: BilledUsage) -> tuple[Charge, BilledUsage]:
     usage = facts.usage[_need_again(facts, billed)]
     whole = charge_of_usage(plan, item, billed.window, usage)
     now = _closed(whole, item, _need_again(facts, billed))
-    now = replace(now, promotional=billed.promotional)
     difference = replace(
         whole,
         kind="late_usage",
@@ -150,27 +149,8 @@ def _late(facts: Facts, billed: BilledUsage) -> tuple[Charge, BilledUsage]:
         quantity=now.quantity - billed.quantity,
         exact_amount=now.exact_amount - billed.exact_amount,
         charged="in_arrears",
-        gives_back=_given_back(billed, billed.exact_amount - now.exact_amount, plan.currency),
     )
     return difference, now
-
-
-def _given_back(
-    billed: BilledUsage, taken_back: Fraction, currency: str
-) -> tuple[AppliedCredit, ...]:
-    """Of what is taken back of a window, promotional credits had paid the share that they have paid of the whole."""
-    paid = [credit.amount.exact for credit in billed.promotional]
-    if taken_back <= 0 or billed.exact_amount <= 0:
-        return ()
-    part = min(taken_back / billed.exact_amount, Fraction(1))
-    back = share(settle(sum(paid, Fraction(0)) * part, currency), paid)
-    pairs = zip(billed.promotional, back, strict=True)
-    return tuple(replace(credit, amount=amount) for credit, amount in pairs)
-
-
-def credits_of(billed: Iterable[BilledUsage]) -> frozenset[str]:
-    """The grants that have paid of windows: something may be given back to them."""
-    return frozenset(credit.id for each in billed for credit in each.promotional)
 
 
 def charge_of_usage(plan: Plan, item: Item, window: Period, usage: Usage) -> Charge:

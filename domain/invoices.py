@@ -66,14 +66,11 @@ class AppliedDiscount:
 
 @dataclass(frozen=True, slots=True)
 class AppliedCredit:
-    """What a grant (or, with `source` credit_note, a credit note) paid of an invoice. Below zero, it is given back to the
-    grant: `parts` are then those of each line.
-    """
+    """What a grant (or, with `source` credit_note, a credit note) paid of an invoice."""
 
     source: Literal["promotional", "prepaid", "credit_note"]
     id: str
     amount: Money
-    parts: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

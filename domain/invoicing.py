@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domain import ledger
 from domain.account import Bill
 from domain.bounds import TOO_LARGE, is_too_large
-from domain.burning import Promoted, burn_promotional, give_back, lapsed, pay_with_balances
+from domain.burning import Promoted, burn_promotional, pay_with_balances
 from domain.charges import Charge
 from domain.customers import Redemption
 from domain.discounts import Discounted, discount
@@ -50,16 +50,13 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """An invoice, with what it brings: the coupons as used, a balance of a negative total, the postings. `promoted` tells
-    what promotional credits paid of its lines.
-    """
+    """An invoice, with what it brings: the coupons as used, a balance of a negative total, the postings."""
 
     bill: Bill = field(compare=False)
     invoice: Invoice
     coupons: tuple[Redemption, ...]
     credit_notes: tuple[CreditNote, ...]
     transactions: tuple[Transaction, ...]
-    promoted: Promoted = field(compare=False)
 
 
 def issue(bill: Bill) -> Issued | None:
@@ -69,10 +66,10 @@ def issue(bill: Bill) -> Issued | None:
         return None
     invoice = _invoice(bill, worked)
     notes = _owed_back(invoice)
-    postings = ledger.invoice_issued(invoice, lapsed(invoice.credits, bill.grants, bill.at))
+    postings = ledger.invoice_issued(invoice)
     for note in notes:
         postings += ledger.credit_note_issued(note, of_invoice=True)
-    return Issued(bill, invoice, worked.discounted.coupons, notes, postings, worked.promoted)
+    return Issued(bill, invoice, worked.discounted.coupons, notes, postings)
 
 
 def work_out(bill: Bill) -> Worked:
@@ -81,9 +78,7 @@ def work_out(bill: Bill) -> Worked:
     lines = settled(bill.charges, currency)
     due = bill.was_due or bill.at
     discounted = discount(lines, bill.coupons, currency, bill.billing_period, due)
-    given_back = [charge.gives_back for charge in billable(bill.charges)]
-    returned = give_back(discounted.lines, given_back, currency)
-    promoted = burn_promotional(returned, bill.grants, bill.at, currency, bill.was_due)
+    promoted = burn_promotional(discounted.lines, bill.grants, bill.at, currency, bill.was_due)
     taxed = tax(promoted.lines, bill.customer.tax_rates, currency)
     paid = pay_with_balances(
         taxed.lines, bill.credit_notes, bill.grants, bill.at, currency, bill.was_due

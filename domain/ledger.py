@@ -69,30 +69,24 @@ def credits_of(grant: str) -> str:
     return f"credits:{grant}"
 
 
-def invoice_issued(invoice: Invoice, lapsed: Collection[str] = ()) -> tuple[Transaction, ...]:
-    """What the customer owes, what we have earned or taken for others, and what credits pay of it at once, or are given
-    back, but those that have `lapsed`.
-    """
+def invoice_issued(invoice: Invoice) -> tuple[Transaction, ...]:
+    """What the customer owes, what we have earned or taken for others, and what credits pay of it at once."""
     owed = invoice.total + invoice.promotional
     tax = invoice.tax
     is_top_up = any(line.kind == "top_up" for line in invoice.lines)
     earned = Posting(DEPOSITS if is_top_up else REVENUE, tax - owed)
     postings = (Posting(receivable(invoice.customer), owed), earned, Posting(TAX, -tax))
     issued = _transactions(invoice.name, "invoice", invoice.issued_at, postings)
-    return (*issued, *_applied(invoice, lapsed))
+    return (*issued, *_applied(invoice))
 
 
-def _applied(invoice: Invoice, lapsed: Collection[str]) -> Iterator[Transaction]:
+def _applied(invoice: Invoice) -> Iterator[Transaction]:
     owed, at = receivable(invoice.customer), invoice.issued_at
     for credit in invoice.credits:
         if credit.source == "credit_note":
             balance = credit_note_balance(invoice.customer)
             name = f"apply:{invoice.name}:{credit.id}"
             yield from _moved(name, "credit_note", at, balance, owed, credit.amount)
-        elif credit.amount.minor < 0:
-            to = _where(credit.source, BREAKAGE) if credit.id in lapsed else credits_of(credit.id)
-            name = f"give_back:{invoice.name}:{credit.id}"
-            yield from _moved(name, _REFUND, at, owed, to, -credit.amount)
         else:
             name = f"burn:{invoice.name}:{credit.id}"
             yield from _moved(name, "burn", at, credits_of(credit.id), owed, credit.amount)
@@ -224,14 +218,6 @@ def left_after(
     balances: Iterable[GrantBalance], transactions: Iterable[Transaction]
 ) -> tuple[GrantBalance, ...]:
     """What transactions leave of grants: those with anything left."""
-    left = balances_after(balances, transactions)
-    return tuple(balance for balance in left if balance.remaining.minor)
-
-
-def balances_after(
-    balances: Iterable[GrantBalance], transactions: Iterable[Transaction]
-) -> tuple[GrantBalance, ...]:
-    """What transactions leave of grants, if only nothing."""
     left = {balance.grant.id: balance for balance in balances}
     for transaction in transactions:
         for posting in transaction.postings:
@@ -239,7 +225,7 @@ def balances_after(
             if kind == "credits" and grant in left:
                 before = left[grant]
                 left[grant] = replace(before, remaining=before.remaining - posting.amount)
-    return tuple(left.values())
+    return tuple(balance for balance in left.values() if balance.remaining.minor)
 
 
 def balance(transactions: Sequence[Transaction], account: str, currency: str) -> Money:

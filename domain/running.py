@@ -1,7 +1,6 @@
 """What runs up: usage that no invoice has billed yet, and what it would come to on one."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from domain.account import Facts, Need
@@ -31,7 +30,7 @@ def running_up(facts: Facts, subscription: Subscription, at: datetime) -> Money:
     if period is None or subscription.is_over:
         return Money(0, subscription.currency)
     used = used_up_to(plan, subscription, facts, period.end)
-    charges = (*used.charges, *credited(plan, subscription, facts), *used_late(facts).charges)
+    credits = credited(plan, subscription, facts)
     worked = work_out(
         Bill(
             name=f"running:{subscription.id}",
@@ -40,7 +39,7 @@ def running_up(facts: Facts, subscription: Subscription, at: datetime) -> Money:
             currency=subscription.currency,
             at=at,
             billing_period=period.start,
-            charges=[replace(charge, gives_back=()) for charge in charges],
+            charges=(*used.charges, *credits, *used_late(facts).charges),
             coupons=subscription.coupons,
         )
     )

@@ -30,7 +30,7 @@ def paid_by(invoice: Invoice, grants: Mapping[str, Grant]) -> tuple[Paid, ...]:
     paid = []
     for credit in invoice.credits:
         of = net if credit.source == "promotional" else owed
-        parts = credit.parts or shared(credit.amount, of, _eligible(invoice, credit, grants))
+        parts = shared(credit.amount, of, _eligible(invoice, credit, grants))
         of[:] = [left - part for left, part in zip(of, parts, strict=True)]
         paid.append(Paid(credit, parts))
     return tuple(paid)

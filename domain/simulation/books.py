@@ -17,7 +17,7 @@ from domain.account import (
 )
 from domain.calendar import Period
 from domain.catalog import read_plan, require_known
-from domain.consumed import closings_of, credits_of
+from domain.consumed import closings_of
 from domain.credits import Grant, GrantBalance
 from domain.customers import Coupon, Customer, Redeemed
 from domain.dunning import Collection, begin_collection, closed
@@ -73,8 +73,6 @@ class Books:
         default_factory=dict
     )  # customers, by the coupon's key
     is_changed: bool = True
-
-    ended: set[str] = field(default_factory=set)  # grants that later ones have taken over
 
     has_levels: bool = field(init=False)
 
@@ -173,7 +171,6 @@ class Books:
             self.subscriptions.setdefault(begun.id, begun)
         for grant in outcome.grants:
             self.add_grant(grant)
-        self.ended.update(outcome.ends)
         self.post(outcome.transactions)
         for invoice in outcome.invoices:
             self.issue(invoice)
@@ -323,10 +320,8 @@ class Books:
         return (document.amount_paid or nothing) - self.refunded.get(invoice, nothing)
 
     def _grants(self, subscription: Subscription) -> Iterator[GrantBalance]:
-        paid = credits_of(self._reached(subscription)) - self.ended
-        for id, balance in (self.grants if paid else self.standing).items():
-            is_known = id in self.standing or id in paid
-            if is_known and balance.grant.customer == subscription.billed_to:
+        for balance in self.standing.values():
+            if balance.grant.customer == subscription.billed_to:
                 yield balance
 
     def _credit_notes(self, subscription: Subscription) -> Iterator[CreditNoteBalance]:

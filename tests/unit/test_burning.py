@@ -1,13 +1,12 @@
 """Which grants and credit notes pay, in which order, for which lines, and when."""
 
-from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction as F
 
 import pytest
 
 from domain.account import CreditNoteBalance
-from domain.burning import Promoted, burn_promotional, give_back, lapsed, pay_with_balances
+from domain.burning import burn_promotional, pay_with_balances
 from domain.credits import GrantBalance, in_burn_order
 from domain.customers import TaxRate
 from domain.invoices import AppliedCredit, Line
@@ -16,9 +15,7 @@ from tests.makings import FEB, FEBRUARY, MAR, day, grant, line, usd
 
 
 def burned(*grants: GrantBalance, lines: tuple[Line, ...] = ()) -> list[tuple[str, str]]:
-    return shown(
-        burn_promotional(Promoted(lines or (line("100"),), ()), grants, FEB, "USD").applied
-    )
+    return shown(burn_promotional(lines or (line("100"),), grants, FEB, "USD").applied)
 
 
 def paid(
@@ -91,44 +88,10 @@ def test_how_much_a_grant_pays(lines: tuple[Line, ...], expected: list[tuple[str
 def test_grants_burn_one_after_the_other() -> None:
     lines = (line("6"), line("3", "seats"))
     grants = (grant("a", "5", priority=1), grant("b", "5", items=("seats",)), grant("c", "9"))
-    result = burn_promotional(Promoted(lines, ()), grants, FEB, "USD")
+    result = burn_promotional(lines, grants, FEB, "USD")
     # a: 5.00 shared 6 : 3 is 3.33 and 1.67; b takes the other 1.33 of the seats; c the other 2.67
     assert shown(result.applied) == [("a", "5.00"), ("b", "1.33"), ("c", "2.67")]
     assert [each.credits for each in result.lines] == [usd("6"), usd("3")]
-
-
-def promotional(id: str, amount: str) -> AppliedCredit:
-    return AppliedCredit("promotional", id, usd(amount))
-
-
-def test_what_was_paid_of_what_is_taken_back_goes_back_and_may_pay_at_once() -> None:
-    lines = (line("5"), line("-4"))
-    returned = give_back(lines, [(), (promotional("a", "1"), promotional("b", "2"))], "USD")
-    assert shown(returned.applied) == [("a", "-1.00"), ("b", "-2.00")]
-    assert [str(each.net) for each in returned.lines] == ["5.00", "-1.00"]
-    result = burn_promotional(returned, [grant("b", "0"), grant("c", "9")], FEB, "USD")
-    assert shown(result.applied)[2:] == [("b", "2.00"), ("c", "2.00")]
-
-
-def test_no_more_goes_back_than_the_line_takes_back() -> None:
-    """Of -4.00 a coupon of a quarter leaves -3.00."""
-    lines = (replace(line("-4"), discount=usd("-1")), line("2"))
-    credits = (promotional("a", "2"), promotional("b", "2"))
-    returned = give_back(lines, [credits, (promotional("a", "1"),)], "USD")
-    assert [(each.id, [str(part) for part in each.parts]) for each in returned.applied] == [
-        ("a", ["-2.00", "0.00"]),
-        ("b", ["-1.00", "0.00"]),
-    ]
-
-
-def test_nothing_goes_back_to_a_grant_that_has_ended() -> None:
-    applied = [promotional(id, "-1") for id in ("lives", "at its end", "over", "unknown")]
-    grants = [
-        grant("lives", "1"),
-        grant("at its end", "1", expires_at=FEB),
-        grant("over", "1", expires_at=day(31)),
-    ]
-    assert lapsed([*applied, promotional("pays", "1")], grants, FEB) == {"over", "unknown"}
 
 
 @pytest.mark.parametrize(("balance", "pays"), [
