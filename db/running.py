@@ -40,10 +40,16 @@ class _Rated:
     watermark: str
 
 
+# Of a life that is over runs up what comes late for a window that was billed, until it is billed too.
 _MARK = text(f"""
     INSERT INTO running_usage AS kept (subscription_id, environment_id, customer_id, currency)
     SELECT id, environment_id, coalesce(state ->> 'payer', customer_id), state ->> 'currency'
-    FROM subscriptions WHERE status <> 'cancelled' AND state ? 'currency' AND id IN ({MEASURING}) ORDER BY id
+    FROM subscriptions s
+    WHERE state ? 'currency' AND id IN ({MEASURING}) AND (status <> 'cancelled' OR EXISTS (
+        SELECT FROM billed_usage b
+        WHERE b.environment_id = s.environment_id AND b.subscription_id = s.id AND b.window_end > :earliest
+    ))
+    ORDER BY id
     ON CONFLICT (subscription_id) DO UPDATE SET marked = kept.marked + 1
 """)
 _MARK_LIFE = text("""
@@ -126,10 +132,13 @@ _LIVING = text("""
 """)
 
 
-async def mark_running(connection: AsyncConnection, customers: Collection[str]) -> None:
-    """Usage of these customers came in: what their living subscriptions run up, and those that pool it, is to be rated."""
-    if customers:
-        await connection.execute(_MARK, {"customers": sorted(customers)})
+async def mark_running(connection: AsyncConnection, used: Mapping[str, datetime]) -> None:
+    """Usage of these customers came in, the earliest of each at that instant: what their subscriptions run up, and those
+    that pool it, is to be rated.
+    """
+    if used:
+        asked = {"customers": sorted(used), "earliest": min(used.values())}
+        await connection.execute(_MARK, asked)
 
 
 async def mark_payer(connection: AsyncConnection, customer: str) -> None:
@@ -192,17 +201,14 @@ async def _rate(connection: AsyncConnection, payers: Sequence[Payer]) -> _Rated:
     watermark = (await connection.execute(_ROLLED_UP_TO)).scalar_one()
     marked = await marked_of(connection, payers)
     look = await look_at(connection, marked)
-    living = [each for each in marked if not each.living.is_over]
-    lives = await look.ahead(living)
+    lives = await look.ahead(marked)
     used = await _usage(look, lives)
-    amounts = {
-        each.living.id: _runs_up(ahead, used[ahead.subscription.id], each.at)
-        for each, ahead in zip(living, lives, strict=True)
-    }
-    nothing = [Money(0, each.living.currency) for each in marked]
     return _Rated(
         marked,
-        [amounts.get(each.living.id, zero) for each, zero in zip(marked, nothing, strict=True)],
+        [
+            _runs_up(ahead, used[ahead.subscription.id], each.at)
+            for each, ahead in zip(marked, lives, strict=True)
+        ],
         await _overdrafts(connection, payers, look.plans),
         watermark,
     )

@@ -92,7 +92,8 @@ class Look:
         found = []
         for each in marked:
             living = each.living
-            if living.period is not None and living.period.end <= each.at:
+            is_waiting = living.period is not None and living.period.end <= each.at
+            if is_waiting and not living.is_over:
                 found.append(await self._closed(each))
                 continue
             facts = await self._facts(living)

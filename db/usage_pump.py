@@ -8,6 +8,7 @@ beginning of the log, on its own, and catches up with the others, which go on me
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -92,8 +93,7 @@ async def pump_step(database: Database, environment: str, limit: int = EVENTS_A_
             return PumpedStep(0, more=False)
         ahead = await _stretch_ahead(connection, environment, meters, horizon, limit)
         if ahead is not None:
-            customers = await _take(connection, environment, ahead)
-            await mark_running(connection, customers)
+            await mark_running(connection, await _take(connection, environment, ahead))
         behind = await _stretch_behind(connection, environment, _moved(meters, ahead), limit)
         if behind is not None:
             await _take(connection, environment, behind)
@@ -178,8 +178,10 @@ async def _read(connection: AsyncConnection, parameters: Mapping[str, Any]) -> l
 
 async def _take(
     connection: AsyncConnection, environment: str, stretch: _Stretch
-) -> Collection[str]:
-    """Add a stretch to the rollups, move its meters' watermark, and have those told whose usage came in; who that is."""
+) -> Mapping[str, datetime]:
+    """Add a stretch to the rollups, move its meters' watermark, and have those told whose usage came in: who that is, with
+    the earliest of it.
+    """
     gathered = Gathered(stretch.meters, stretch.until)
     for event in stretch.events:
         gathered.take(event)
@@ -196,6 +198,8 @@ async def _take(
             "unreadable": json.dumps({key: gathered.unreadable[key] for key in keys}),
         },
     )
-    customers = {event.customer for event in stretch.events}
-    await mark(connection, customers)
-    return customers
+    used: dict[str, datetime] = {}
+    for event in stretch.events:
+        used[event.customer] = min(event.time, used.get(event.customer, event.time))
+    await mark(connection, used.keys())
+    return used

@@ -24,10 +24,10 @@ def running_needs(subscription: Subscription, facts: Facts) -> tuple[Need, ...]:
 def running_up(facts: Facts, subscription: Subscription, at: datetime) -> Money:
     """What usage that is not billed would come to on an invoice at an instant: with coupons and taxes, before any credit;
     never below 0. A level counts as if it were held to the period's end: so nothing more runs up by time alone. What a
-    commitment adds and what recurring items cost is no usage.
+    commitment adds and what recurring items cost is no usage. Of a life that is over only what came late runs up.
     """
     plan, period = facts.plans[subscription.plan], subscription.period
-    if period is None or subscription.is_over:
+    if period is None:
         return Money(0, subscription.currency)
     used = used_up_to(plan, subscription, facts, period.end)
     credits = credited(plan, subscription, facts)
@@ -38,7 +38,7 @@ def running_up(facts: Facts, subscription: Subscription, at: datetime) -> Money:
             customer=facts.customer,
             currency=subscription.currency,
             at=at,
-            billing_period=period.start,
+            billing_period=at if subscription.is_over else period.start,
             charges=(*used.charges, *credits, *used_late(facts).charges),
             coupons=subscription.coupons,
         )

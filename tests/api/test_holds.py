@@ -1,6 +1,7 @@
 """Holds over HTTP: reserved or refused, settled with an event, released, expired."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,10 +12,15 @@ from db.session import Database
 from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
 from db.usage_pump import pump_once
+from domain.commands import Cancel
+from domain.reading import written
 from tests.api.asking import Asking
 from tests.api.conftest import Desk
 from tests.billing_world import JANUARY, World, open_world
+from tests.db.test_wallets_crossed import charged
 
+TAKEN = JANUARY + timedelta(days=3)
+ENDED = JANUARY + timedelta(days=5)
 CREDIT = {"customer": "acme", "amount": "1.00", "kind": "prepaid", "currency": "USD"}
 
 
@@ -91,6 +97,35 @@ async def test_what_is_settled_stays_reserved_until_it_runs_up(
     assert (await asking.get(f"holds/{held['id']}"))["claim"] == "0"
     again = await asking.post(f"holds/{held['id']}/settle", {"amount": "0.3", **usage("25")})
     assert again == {**settled, "claim": "0"}
+
+
+async def test_what_a_hold_used_of_a_life_that_is_over_is_promised_to_nobody_else(
+    asking: Asking, world: World
+) -> None:
+    """It was settled after the final invoice, and an invoice of its own is still to burn that credit."""
+    held = await asking.post("holds", hold("0.8"))
+    await world.ask(Cancel("immediately", "none"), ENDED)
+    await asking.post(f"holds/{held['id']}/settle", usage("60", time=written(TAKEN)))
+    assert (await wallet(asking))["available"] == "0.2"
+    await pumped(world)
+    after = await wallet(asking)
+    assert (after["reserved"], after["running"], after["available"]) == ("0", "0.60", "0.4")
+    await refused(asking, "holds", hold("0.5"), 402, "insufficient_credit")
+    await charged(world)
+    await pumped(world)
+    burned = await wallet(asking)
+    assert (burned["posted"], burned["running"], burned["available"]) == ("0.40", "0.00", "0.4")
+
+
+async def test_what_a_hold_used_after_the_end_of_a_life_costs_nothing(
+    asking: Asking, world: World
+) -> None:
+    held = await asking.post("holds", hold("0.8"))
+    await world.ask(Cancel("immediately", "none"), ENDED)
+    await asking.post(f"holds/{held['id']}/settle", usage("60", time=written(ENDED)))
+    await pumped(world)
+    after = await wallet(asking)
+    assert (after["reserved"], after["running"], after["available"]) == ("0", "0.00", "1")
 
 
 async def test_usage_that_was_sent_before_needs_no_event(asking: Asking, world: World) -> None:

@@ -14,6 +14,7 @@ from db.tenants import Environment
 from db.usage_horizon import wait_for_horizon
 from db.usage_pump import pump_once
 from db.wallets import repost, wallets_behind, wallets_of
+from domain.commands import Cancel
 from domain.reading import instant
 from domain.wallets import Wallet
 from tests.billing_world import FEBRUARY, JANUARY, World, open_world
@@ -124,3 +125,18 @@ async def test_what_comes_late_runs_up(world: World, late: str) -> None:
     await world.use("e3", 50, instant(late))
     await pumped(world)
     assert str((await wallet(world)).running) == "1.50"
+
+
+@pytest.mark.parametrize(("tokens", "running"), [(50, "0.50"), (-50, "0.00")])
+async def test_what_comes_late_after_the_end_of_a_life_runs_up_until_it_is_billed(
+    world: World, tokens: int, running: str
+) -> None:
+    await world.grant(10_000)
+    await world.use("e1", 250, TAKEN)
+    await world.ask(Cancel("immediately", "none"), TAKEN + timedelta(days=1))
+    await pumped(world)
+    assert str((await wallet(world)).running) == "0.00"
+    await world.use("e2", tokens, TAKEN)
+    await world.use("e3", 70, TAKEN + timedelta(days=2))  # nobody bills it
+    await pumped(world)
+    assert str((await wallet(world)).running) == running

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from domain import lifecycle
+from domain.account import BilledUsage
+from domain.calendar import Period
 from domain.credits import GrantBalance
 from domain.customers import Redemption, TaxRate
 from domain.invoices import Line
 from domain.money import Money
+from domain.periods import ended
 from domain.plans import Plan
 from domain.pricing.usage import Quantity
 from domain.running import billed_usage, running_needs, running_up
@@ -124,8 +127,20 @@ def test_nothing_runs_up_in_a_trial_and_after_the_end() -> None:
     trying = begun(of)
     assert running_needs(trying, facts(of)) == ()
     assert running_up(facts(of), trying, day(3)) == usd("0")
-    over = replace(begun(plan(CALLS)), status="cancelled")
+    over = ended(begun(plan(CALLS)), day(3))
+    assert running_needs(over, facts(plan(CALLS))) == ()
     assert running_up(facts(plan(CALLS)), over, day(3)) == usd("0")
+
+
+@pytest.mark.parametrize(("used", "runs_up"), [("7", "5"), ("2", "0"), ("1", "0")])
+def test_what_comes_late_runs_up_after_the_end_too(used: str, runs_up: str) -> None:
+    of = plan(CALLS)
+    over = ended(begun(of), day(3))
+    window = BilledUsage("calls", of.ref, Period(JAN, day(3)), Fraction(2), Fraction(2))
+    known = replace(facts(of), billed=(window,))
+    (need,) = running_needs(over, known)
+    known = replace(known, usage={need: Quantity(Fraction(used))})
+    assert running_up(known, over, day(4)) == usd(runs_up)
 
 
 def test_what_an_invoice_bills_of_usage_is_told_apart() -> None:
