@@ -11,6 +11,7 @@ from db.billed_usage import save_billed_usage
 from db.collections import save_collection
 from db.credit_notes import apply_credit_note, issue_credit_note
 from db.credits import add_grant, end_grant, find_grant
+from db.customers import customers_of
 from db.invoices import InvoiceRow, find_invoice, issue_invoice
 from db.ledger import post
 from db.outbox import announce
@@ -30,6 +31,7 @@ from domain.subscription import Subscription
 
 _LAPSES: Mapping[Movement, str] = {"expire": "credit_grant.expired", "void": "credit_grant.voided"}
 _CREDITS = credits_of("")
+_TRANSFERRED = "subscription.transferred"
 
 
 async def record_outcome(
@@ -65,6 +67,7 @@ async def record_outcome(
     await open_to_alerts(connection, environment, payer, subscription.customer)
     for begun in outcome.begins:
         await add_subscription(connection, begun)
+        await _announce_transfer(connection, subscription, begun, at)
     owed = [row for row in invoices if row.invoice.amount_due.minor]
     return Turn(
         subscription=subscription,
@@ -117,6 +120,20 @@ async def _announce_lapses(
         told = {"key": key, "amount": str(credit.amount)}
         topic = _LAPSES[transaction.movement]
         await announce(connection, environment, topic, grant, transaction.at, told)
+
+
+async def _announce_transfer(
+    connection: AsyncConnection, old: Subscription, new: Subscription, at: datetime
+) -> None:
+    """Tell of the life that ended and of the one that goes on, each with the other."""
+    customers = await customers_of(connection, {old.customer, new.customer})
+    for of, role, other in ((old, "transferred_to", new), (new, "transferred_from", old)):
+        told = {
+            "key": of.key,
+            "customer": customers[of.customer].key,
+            role: {"id": other.id, "key": other.key, "customer": customers[other.customer].key},
+        }
+        await announce(connection, of.environment, _TRANSFERRED, of.id, at, told)
 
 
 async def record_grant(connection: AsyncConnection, environment: str, grant: Grant) -> None:

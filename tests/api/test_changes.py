@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from db.session import Database
 from db.tenants import Environment
@@ -169,7 +170,9 @@ async def test_a_trial_that_ends_with_nothing_to_pay_with_waits(shop: Shop) -> N
     assert (told["status"], totals(told)) == ("active", ["7.55"])
 
 
-async def test_a_transfer_begins_a_life_of_the_other_customer(shop: Shop) -> None:
+async def test_a_transfer_begins_a_life_of_the_other_customer(
+    shop: Shop, database: Database, environment: Environment
+) -> None:
     await shop.post("customers", {"key": "globex", "test_clock": shop.clock})
     await shop.post("customers", {"key": "elsewhere"})
     await shop.subscribe()
@@ -182,6 +185,14 @@ async def test_a_transfer_begins_a_life_of_the_other_customer(shop: Shop) -> Non
     assert (told["status"], [note["total"] for note in told["issued"]["credit_notes"]]) == ("cancelled", ["13.55"])  # fmt: skip
     new = await shop.get("subscriptions/s2")
     assert (told["transferred_to"], new["transferred_from"]) == (new["id"], told["id"])
+    here, there = ({"id": each["id"], "key": each["key"], "customer": each["customer"]} for each in (told, new))  # fmt: skip
+    async with database.transaction(environment.id) as connection:
+        announced = text("SELECT subject, body FROM outbox WHERE topic = 'subscription.transferred' ORDER BY seq")  # fmt: skip
+        found = (await connection.execute(announced)).all()
+    assert [tuple(row) for row in found] == [
+        (here["id"], {"key": "s1", "customer": "acme", "transferred_to": there}),
+        (there["id"], {"key": "s2", "customer": "globex", "transferred_from": here}),
+    ]
     await shop.advance(FEBRUARY)
     invoices = await shop.listed("invoices?customer=globex")
     assert [(each["subscription"], each["total"]) for each in invoices] == [("s2", "13.55"), ("s2", "20.00")]  # fmt: skip
