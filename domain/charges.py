@@ -59,6 +59,13 @@ class Stretch:
         share = share_of_change if self.changes_plan else share_of
         return share(self.part, self.whole, plan.proration, self.timezone)
 
+    def has_lines(self, plan: Plan) -> bool:
+        """Whether items are charged for it, be it 0.00 for less than a day: not for no time at all, nor by a change that
+        moves nothing.
+        """
+        moves_nothing = self.changes_plan and plan.proration == "none"
+        return self.part.start < self.part.end and not moves_nothing
+
     def basis(
         self,
         plan: Plan,
@@ -89,27 +96,27 @@ def charged_in_arrears(plan: Plan, subscription: Subscription, past: Stretch) ->
     return [
         _charge(plan, item, "recurring", quantity, share, past)
         for item in _recurring_items(plan, "in_arrears")
-        if share and (quantity := _quantity_before(subscription, item)) is not None
+        if past.has_lines(plan) and (quantity := _quantity_before(subscription, item)) is not None
     ]
 
 
 def taken_back(plan: Plan, subscription: Subscription, rest: Stretch) -> list[Charge]:
     """The rest of a period that items were charged for in advance, no longer wanted."""
-    plan = with_add_ons(plan, subscription)
+    plan, share = with_add_ons(plan, subscription), -rest.share(plan)
     return [
-        _charge(plan, item, "proration", quantity_of(subscription, item), -share, rest)
+        _charge(plan, item, "proration", quantity_of(subscription, item), share, rest, True)
         for item in _recurring_items(plan, "in_advance")
-        if (share := rest.share(plan))
+        if rest.has_lines(plan)
     ]
 
 
 def charged_for_rest(plan: Plan, subscription: Subscription, rest: Stretch) -> list[Charge]:
     """The rest of a period, of the items that are charged in advance."""
-    plan = with_add_ons(plan, subscription)
+    plan, share = with_add_ons(plan, subscription), rest.share(plan)
     return [
         _charge(plan, item, "proration", quantity_of(subscription, item), share, rest)
         for item in _recurring_items(plan, "in_advance")
-        if (share := rest.share(plan))
+        if rest.has_lines(plan)
     ]
 
 
@@ -164,27 +171,33 @@ def _recurring_items(plan: Plan, charged: Charged) -> Iterator[Item]:
 
 
 def _charge(
-    plan: Plan, item: Item, kind: LineKind, quantity: Fraction, share: Fraction, stretch: Stretch
+    plan: Plan,
+    item: Item,
+    kind: LineKind,
+    quantity: Fraction,
+    share: Fraction,
+    stretch: Stretch,
+    takes_back: bool = False,
 ) -> Charge:
     """A share, signed, of what a quantity costs for a whole period."""
     usage = Quantity(quantity)
     return Charge(
         kind=kind,
         item=item.key,
-        description=_description(plan, item, share),
+        description=_description(plan, item, takes_back),
         quantity=shown_quantity(item.price, usage),
         exact_amount=rate(item.price, usage).amount * share,
         period=stretch.part,
         charged=item.charged,
         plan=plan.ref,
         order=order_of(plan, item),
-        takes_back=share < 0,
+        takes_back=takes_back,
         basis=stretch.basis(plan, item, share, quantity),
     )
 
 
-def _description(plan: Plan, item: Item, share: Fraction) -> str:
-    return f"{plan.name}: {item.key}, unused" if share < 0 else f"{plan.name}: {item.key}"
+def _description(plan: Plan, item: Item, takes_back: bool) -> str:
+    return f"{plan.name}: {item.key}, unused" if takes_back else f"{plan.name}: {item.key}"
 
 
 def _changed_quantity(
@@ -199,26 +212,25 @@ def _changed_quantity(
     if item.charged == "in_advance" and subscription.period is not None:
         end = subscription.period.end
     part = Period(change.at, end)
-    if part.start >= part.end:
-        return
     stretch = Stretch(part, whole, subscription.timezone, changes_plan=True)
+    if not stretch.has_lines(plan):
+        return
     share = stretch.share(plan)
     before, after = _whole(item, change.before), _whole(item, change.after)
     quantity = after.quantity - before.quantity
-    if share:
-        yield Charge(
-            kind="proration",
-            item=item.key,
-            description=_description_of_change(plan, item, change),
-            quantity=quantity,
-            exact_amount=(after.amount - before.amount) * share,
-            period=part,
-            charged=item.charged,
-            plan=plan.ref,
-            order=order_of(plan, item),
-            takes_back=quantity < 0,
-            basis=_basis_of_change(plan, item, change, stretch, share),
-        )
+    yield Charge(
+        kind="proration",
+        item=item.key,
+        description=_description_of_change(plan, item, change),
+        quantity=quantity,
+        exact_amount=(after.amount - before.amount) * share,
+        period=part,
+        charged=item.charged,
+        plan=plan.ref,
+        order=order_of(plan, item),
+        takes_back=quantity < 0,
+        basis=_basis_of_change(plan, item, change, stretch, share),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +258,7 @@ def _basis_of_change(
 
 def _description_of_change(plan: Plan, item: Item, change: QuantityChange) -> str:
     if change.before is None or change.after is None:
-        return _description(plan, item, Fraction(-1 if change.after is None else 1))
+        return _description(plan, item, takes_back=change.after is None)
     return f"{plan.name}: {item.key}, quantity changed"
 
 

@@ -34,15 +34,22 @@ def note(name: str, amount: str, on: int) -> CreditNoteBalance:
 
 def test_the_burn_order() -> None:
     grants = [
-        grant("5-id-b", "1", "prepaid"),
-        grant("5-id-a", "1", "prepaid"),
+        grant("5-made-first", "1", "prepaid"),
+        grant("5-made-after-it", "1", "prepaid"),
         grant("4-newer", "1", "prepaid", granted_at=day(2)),
         grant("3-promotional", "1", granted_at=day(9)),
         grant("2-expires", "1", "prepaid", expires_at=MAR),
         grant("1-priority", "1", "prepaid", priority=1),
     ]
     order = [each.grant.id for each in in_burn_order(grants)]
-    assert order == ["1-priority", "2-expires", "3-promotional", "5-id-a", "5-id-b", "4-newer"]
+    assert order == [
+        "1-priority",
+        "2-expires",
+        "3-promotional",
+        "5-made-first",
+        "5-made-after-it",
+        "4-newer",
+    ]
 
 
 @pytest.mark.parametrize(("balance", "pays"), [

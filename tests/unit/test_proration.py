@@ -3,7 +3,9 @@ from fractions import Fraction as F
 
 import pytest
 
-from domain.calendar import Period
+from domain.calendar import Interval, Period
+from domain.charges import Stretch
+from domain.plans import Plan
 from domain.proration import Mode, share_of, share_of_change
 
 
@@ -45,3 +47,17 @@ def test_share_of(
 def test_a_change_moves_nothing_where_nothing_is_prorated(mode: Mode, share: F) -> None:
     rest = period("2026-01-31T12:00Z", "2026-02-01T00:00Z")
     assert share_of_change(rest, JANUARY, mode, "UTC") == share
+
+
+@pytest.mark.parametrize(("part", "mode", "changes_plan", "has_lines"), [
+    pytest.param(("2026-01-15T10:20Z", "2026-01-15T23:00Z"), "day", True, True,     id="less than a day"),
+    pytest.param(("2026-01-15T10:20Z", "2026-01-15T10:20Z"), "day", True, False,    id="no time at all"),
+    pytest.param(("2026-01-15T10:20Z", "2026-01-15T10:20Z"), "second", True, False, id="no time, by the second"),
+    pytest.param(("2026-01-15T10:20Z", "2026-01-20T10:20Z"), "none", True, False,   id="a change moves nothing"),
+    pytest.param(("2026-01-15T10:20Z", "2026-01-20T10:20Z"), "none", False, True,   id="a short period is charged whole"),
+])  # fmt: skip
+def test_a_stretch_has_lines_of_nothing_where_it_has_no_whole_day(
+    part: tuple[str, str], mode: Mode, changes_plan: bool, has_lines: bool
+) -> None:
+    plan = Plan("pro", 1, "Pro", "USD", Interval("month", 1), "anniversary", mode, ())
+    assert Stretch(period(*part), ANNIVERSARY, "UTC", changes_plan).has_lines(plan) is has_lines
