@@ -1,11 +1,12 @@
 """Servers of a test's own with a real worker process on them, which can be stopped, killed and followed by another."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -40,11 +41,14 @@ class Stage:
     log: Path
     workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
-    def start_worker(self, build: str = "") -> None:
+    def start_worker(self, build: str = "", halts: Mapping[str, str] | None = None) -> None:
+        """`halts` are the places where it is to stand still, as tests.e2e.halting names them, by customer."""
+        command = ["cli", "worker"] if halts is None else ["tests.e2e.halting"]
+        own = {"WORKER_BUILD_ID": build, "HALTS": json.dumps(halts)}
         with self.log.open("ab") as output:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "cli", "worker"],
-                env={**os.environ, **self.variables, "WORKER_BUILD_ID": build},
+                [sys.executable, "-m", *command],
+                env={**os.environ, **self.variables, **own},
                 cwd=Path(__file__).parents[2],
                 stdout=output,
                 stderr=output,
