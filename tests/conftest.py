@@ -4,6 +4,7 @@ test; what is not (servers, URLs) is made once. An async fixture of a wider scop
 
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,10 @@ from tests import servers
 from tests.verified import verify_all
 from tests.watching import watch
 from workflows.wire import DATA_CONVERTER
+
+# What is compiled is kept, for the tests start many processes: also where the environment would have it thrown away.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What takes longest, each test for itself.
 LONG = ("tests/e2e/", "tests/db/test_usage_sql_law.py", "tests/api/test_usage_is_billed.py")

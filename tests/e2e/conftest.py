@@ -11,12 +11,13 @@ from tests.api.conftest import (
     work,
     worker,
 )
-from tests.e2e.staged import stage
+from tests.e2e.staged import own_database, stage
 
 __all__ = [
     "app",
     "desk",
     "led_queue",
+    "own_database",
     "sandbox",
     "sandbox_server",
     "stage",

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +22,9 @@ from cli.stack.embedded import servers
 from db.ids import new_id
 from db.session import Database
 from providers.payments.sandbox.remote import SandboxRemote
+from tests import servers as shared
 from tests.billing_world import JANUARY, World, open_world
-from tests.conftest import fresh_environment
+from tests.conftest import clone_database, fresh_environment, in_database
 from tests.verified import verify_all
 from workflows.handles import RunningLives
 from workflows.wire import DATA_CONVERTER
@@ -87,7 +89,8 @@ class Stage:
         database = Database(owner, 1)
         try:
             async with database.transaction(self.world.environment) as connection:
-                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                waiting = """SELECT count(*) FROM pg_stat_activity
+                    WHERE wait_event_type = 'Lock' AND datname = current_database()"""
                 return bool((await connection.execute(text(waiting))).scalar_one())
         finally:
             await database.close()
@@ -105,8 +108,18 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with servers(tmp_path, {}, keep=False) as running:
+def own_database(run_directory: Path) -> Iterator[dict[str, str]]:
+    """A database of a test's own on the run's server, as `weir` is told of it."""
+    with shared.lease("postgres", run_directory) as addresses:
+        name = f"stage_{secrets.token_hex(6)}"
+        clone_database(addresses["owner"], name)
+        owner, app = (in_database(addresses[role], name) for role in ("owner", "app"))
+        yield {"DATABASE_URL": app, "MIGRATION_DATABASE_URL": owner}
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, own_database: dict[str, str]) -> AsyncIterator[Stage]:
+    async with servers(tmp_path, own_database, keep=False) as running:
         variables = dict(running.variables)
         database = Database(variables["DATABASE_URL"])
         client = await Client.connect(variables["TEMPORAL_ADDRESS"], data_converter=DATA_CONVERTER)

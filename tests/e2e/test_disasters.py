@@ -5,7 +5,6 @@ The story is told with the disaster in its middle, and must end as the simulatio
 
 import asyncio
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -33,8 +32,7 @@ from domain.documents import Document
 from domain.scenarios.scenario import read_scenario
 from domain.simulation.run import simulate
 from providers.payments.sandbox.remote import SandboxRemote
-from tests import servers as shared
-from tests.conftest import clone_database, in_database
+from tests.conftest import in_database
 from tests.providers.attempts import intents_of
 from tests.verified import verify_all
 
@@ -156,19 +154,14 @@ class Stack:
 
 
 @pytest.fixture
-async def stack(tmp_path: Path, run_directory: Path) -> AsyncIterator[Stack]:
-    with shared.lease("postgres", run_directory) as addresses:
-        name = f"stack_{secrets.token_hex(6)}"
-        clone_database(addresses["owner"], name)
-        owner, app = (in_database(addresses[role], name) for role in ("owner", "app"))
-        async with temporal_on_disk(tmp_path / "temporal") as temporal:
-            ours = {"DATABASE_URL": app, "MIGRATION_DATABASE_URL": owner}
-            named = {**ours, "TEMPORAL_ADDRESS": temporal.address}
-            async with servers(tmp_path, named, keep=False) as running:
-                stack = Stack(tmp_path, running, temporal, owner)
-                await stack.start_weir()
-                yield stack
-                await stack.stop_weir()
+async def stack(tmp_path: Path, own_database: dict[str, str]) -> AsyncIterator[Stack]:
+    async with temporal_on_disk(tmp_path / "temporal") as temporal:
+        named = {**own_database, "TEMPORAL_ADDRESS": temporal.address}
+        async with servers(tmp_path, named, keep=False) as running:
+            stack = Stack(tmp_path, running, temporal, own_database["MIGRATION_DATABASE_URL"])
+            await stack.start_weir()
+            yield stack
+            await stack.stop_weir()
     shutil.rmtree(tmp_path)
 
 

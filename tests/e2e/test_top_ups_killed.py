@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any
 from zlib import crc32
 
+import pytest
+
 from activities.steps import ToppedUp, TopUp
 from db.automatic_top_ups import add_automatic_top_up
 from db.ids import new_id
@@ -100,6 +102,12 @@ class Buyer:
     def first_purchase(self) -> str:
         """The request of the first automatic top-up."""
         return f"auto_top_up:{self.id}:1"
+
+
+@pytest.fixture
+def own_database() -> dict[str, str]:
+    """A server of its own: transactions that stand still hold up the usage of every database beside theirs."""
+    return {}
 
 
 async def test_killed_at_each_step(stage: Stage) -> None:

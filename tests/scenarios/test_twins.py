@@ -1,6 +1,6 @@
 """Each scenario runs twice, purely and through the REST API, Temporal and PostgreSQL, and brings the same documents."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +23,15 @@ FILES = sorted([*OURS.glob("*.yaml"), *SAMPLES.glob("*.yaml")])
 LIVES_UNTIL = {"anchors-for-ten-years": "2028-03-01T00:00:00Z"}
 
 
-def stories() -> Iterator[Mapping[str, Any]]:
-    for file in FILES:
-        raw = cast("Mapping[str, Any]", read_yaml(file.read_text(encoding="utf-8")))
-        yield {**raw, "until": LIVES_UNTIL.get(file.stem, raw["until"])}
+@pytest.fixture
+def raw(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """Of the file that the test is for: the others are read by the processes that run their tests."""
+    file: Path = request.param
+    read = cast("Mapping[str, Any]", read_yaml(file.read_text(encoding="utf-8")))
+    return {**read, "until": LIVES_UNTIL.get(file.stem, read["until"])}
 
 
-@pytest.mark.parametrize("raw", list(stories()), ids=[file.stem for file in FILES])
+@pytest.mark.parametrize("raw", FILES, ids=[file.stem for file in FILES], indirect=True)
 async def test_pure_and_live_agree(
     raw: Mapping[str, Any],
     desk: Desk,
