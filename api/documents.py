@@ -60,7 +60,8 @@ def payment(row: PaymentRow) -> Document:
         attempt=row.attempt,
         failure_code=row.failure_code,
     )
-    return {"id": row.id, "customer": row.customer_key, **payment_document(made)}
+    named = {"id": row.id, "customer": row.customer_key}
+    return {**named, **payment_document(made), "provider_id": row.intent or None}
 
 
 def grant(row: GrantRow) -> Document:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.steps import Paid, Pay, ToppedUp, TopUp
+from activities.steps import Paid, Pay, TopUp
 from api import documents
 from api.answers import answer, later
 from api.auth import Caller
+from api.confirming import first_answer
 from api.connections import Connections
 from api.credits import currency_for
 from api.moments import time_to_act
@@ -84,7 +85,7 @@ async def _previewed(
             await require_new_bonus(connection, wanted.order.key, wanted.request)
     shown = documents.undone_invoice(issued.invoice, row.key, None)
     told = bonus and _bonus_document(wanted.order, bonus, None)
-    promised = {"grant": None, "bonus": told, "failure_code": None}
+    promised = {"grant": None, "bonus": told, "payment": None, "failure_code": None}
     return {"request": None, "status": "preview", "invoice": shown, **promised}
 
 
@@ -126,18 +127,21 @@ async def _wanted(
 async def _topped_up(
     opened: Connections, caller: Caller, asked: TopUp, subscription: str | None = None
 ) -> Response:
-    """Have a top-up that was written down paid for, and tell what came of it."""
+    """Have a top-up that was written down paid for, and tell what came of it; of one that the customer has to confirm, that
+    it does.
+    """
     try:
-        brought = await opened.lives.top_up(asked, subscription)
+        collection = await first_answer(opened, caller, asked, subscription)
     except NoAnswerYet:
-        none = dict.fromkeys(("invoice", "grant", "bonus", "failure_code"))
+        none = dict.fromkeys(("invoice", "grant", "bonus", "payment", "failure_code"))
         nothing = {"status": "asked", **none}
         return later({"request": asked.request, **nothing})
     except Rejected as refusal:
         await refuse(opened, caller, asked.request, refusal)
         raise
     async with opened.database.transaction(caller.environment) as connection:
-        return answer(await _top_up_document(connection, asked, brought), 201)
+        document = await _top_up_document(connection, asked, collection)
+    return later(document) if collection.awaiting == "customer" else answer(document, 201)
 
 
 async def paid(
@@ -186,20 +190,21 @@ async def _require_new_key(connection: AsyncConnection, order: TopUpOrder, reque
 
 
 async def _top_up_document(
-    connection: AsyncConnection, asked: TopUp, brought: ToppedUp
+    connection: AsyncConnection, asked: TopUp, collection: Collection
 ) -> Document:
-    shown = documents.invoice(await find_invoice(connection, brought.collection.invoice))
-    status, kept = brought.collection.status, await find_top_up(connection, asked.request)
+    shown = documents.invoice(await find_invoice(connection, collection.invoice))
+    status, kept = collection.status, await find_top_up(connection, asked.request)
     grant = bonus = None
     if kept is not None and status == "paid":
         grant = documents.grant(await find_grant(connection, kept.grant))
     if kept is not None and kept.bonus is not None and status != "void":
         granted = kept.bonus.grant if status == "paid" else None
         bonus = _bonus_document(kept.order, kept.bonus, granted)
-    attempt = await latest_attempt(connection, brought.collection.invoice)
+    attempt = await latest_attempt(connection, collection.invoice)
     code = None if attempt is None or status != "void" else attempt.failure_code
+    payment = attempt and documents.payment(attempt)
     told = {"status": shown["status"], "invoice": shown, "grant": grant, "bonus": bonus}
-    return {"request": asked.request, **told, "failure_code": code}
+    return {"request": asked.request, **told, "payment": payment, "failure_code": code}
 
 
 def _bonus_document(order: TopUpOrder, bonus: Bonus, granted: str | None) -> Document:

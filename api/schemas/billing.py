@@ -120,6 +120,10 @@ class Payment(Document):
     failure_code: str | None = Field(examples=[None])
     attempt: int | None = Field(examples=[1])
     invoice: str = Field(examples=["INV-000001"])
+    provider_id: str | None = Field(
+        description="The payment provider's id of it, by which a customer can be asked to confirm it there.",
+        examples=["pi_3MtwBwLkdIwHu7ix28a3tqPa"],
+    )
 
 
 class PaymentPage(BaseModel):
@@ -241,6 +245,9 @@ class TopUpResult(Document):
     invoice: Invoice | None
     grant: CreditGrant | None
     bonus: TopUpBonus | None
+    payment: Payment | None = Field(
+        description="The last attempt. `requires_action`: the customer is to confirm it at the provider, and has the grant once it is paid."
+    )
     failure_code: str | None = Field(
         description="Why the payment was declined, as the provider tells it.", examples=[None]
     )
