@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth import Caller
 from api.connections import Connections
 from api.reserving import available_to, reserve, usual_currency_of
+from api.units import hold_in_unit
 from db.catalog import find_keys
 from db.customers import find_customer
 from db.events import ingest
@@ -38,6 +39,9 @@ async def hold(opened: Connections, caller: Caller, order: HoldOrder) -> Documen
     `Conflict` for a key that stands for another hold, and where nothing can be held.
     """
     own_id = caller.id_for("hld")
+    if order.unit is not None:
+        async with opened.database.transaction(caller.environment) as connection:
+            order = await hold_in_unit(connection, order)
     if order.feature is None and order.currency is None:
         order = replace(order, currency=await usual_currency_of(opened, caller, order))
     try:
@@ -87,6 +91,9 @@ def hold_document(row: HoldRow) -> Document:
         "status": status,
         "amount": plain(hold.held) if of_credit else None,
         "currency": hold.currency,
+        "unit": hold.unit,
+        "unit_rate": None if hold.unit_rate is None else plain(hold.unit_rate),
+        "unit_amount": None if hold.unit_amount is None else plain(hold.unit_amount),
         "feature": hold.feature,
         "quantity": None if of_credit else plain(hold.held),
         "claim": plain(hold.claim_at(row.now)),
@@ -110,11 +117,7 @@ async def _made_before(
             raise refusal
         customer = await find_customer(connection, order.customer)
         available = await available_to(connection, order)
-    made = row.hold
-    seconds = (made.expires_at - made.created_at).total_seconds()
-    of = (made.customer, made.currency, made.feature, made.held, seconds)
-    held = order.amount or order.quantity
-    if of != (customer.id, order.currency, order.feature, held, order.seconds):
+    if row.hold.customer != customer.id or not row.hold.is_what(order):
         raise Conflict(f"there is a hold {order.key} already")
     return Held(row, available)
 

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.catalog import find_keys
 from domain.credits import GrantOrder, TopUpOrder, in_known_unit
 from domain.errors import Invalid
+from domain.holds import HoldOrder, in_money
 from domain.units import Unit, read_unit
 
 
@@ -14,6 +15,10 @@ async def grant_in_unit(connection: AsyncConnection, order: GrantOrder) -> Grant
 
 async def top_up_in_unit(connection: AsyncConnection, order: TopUpOrder) -> TopUpOrder:
     return in_known_unit(order, await _known(connection, order.unit))
+
+
+async def hold_in_unit(connection: AsyncConnection, order: HoldOrder) -> HoldOrder:
+    return in_money(order, await _known(connection, order.unit))
 
 
 async def _known(connection: AsyncConnection, unit: str | None) -> Unit | None:

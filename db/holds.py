@@ -26,7 +26,7 @@ class HoldRow:
 
 _SELECT = """
     SELECT h.id, h.key, h.customer_id, h.payer_id, h.currency, h.feature, h.held, h.claim, h.created_at, h.expires_at,
-        h.status, h.ended_at, h.used, h.event_id, h.content,
+        h.status, h.ended_at, h.used, h.event_id, h.content, h.unit, h.unit_rate,
         c.key AS customer_key, coalesce(t.now, clock_timestamp()) AS now
     FROM holds h
     JOIN customers c ON c.environment_id = h.environment_id AND c.id = h.customer_id
@@ -109,5 +109,7 @@ def _read(row: Row[Any]) -> HoldRow:
         used=None if row.used is None else Fraction(row.used),
         event=row.event_id,
         content=row.content,
+        unit=row.unit,
+        unit_rate=None if row.unit_rate is None else Fraction(row.unit_rate),
     )
     return HoldRow(hold, row.customer_key, row.now)

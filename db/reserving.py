@@ -48,7 +48,8 @@ _WHO = """
         AND m.until IS NULL AND m.billing = 'parent'
 """
 _INTO_HOLDS = """
-    INSERT INTO holds (id, environment_id, key, customer_id, payer_id, currency, feature, held, claim, created_at, expires_at)
+    INSERT INTO holds (id, environment_id, key, customer_id, payer_id, currency, feature, held, claim, created_at, expires_at,
+        unit, unit_rate)
 """
 _AMOUNT = "CAST(CAST(:amount AS text) AS numeric)"
 # Who races for the last of a wallet waits for its row, and then looks at what the one before has left.
@@ -63,7 +64,7 @@ _RESERVE = text(f"""
     ), kept AS (
         {_INTO_HOLDS}
         SELECT :id, :environment, :key, who.id, who.payer, :currency, NULL, {_AMOUNT}, {_AMOUNT}, who.now,
-            who.now + make_interval(secs => :seconds)
+            who.now + make_interval(secs => :seconds), :unit, CAST(CAST(:unit_rate AS text) AS numeric)
         FROM who, taken
         RETURNING expires_at
     )
@@ -102,7 +103,7 @@ _RESERVE_LIMIT = text(f"""
     ), kept AS (
         {_INTO_HOLDS}
         SELECT :id, :environment, :key, who.id, who.id, NULL, :feature, {_AMOUNT}, {_AMOUNT}, who.now,
-            who.now + make_interval(secs => :seconds)
+            who.now + make_interval(secs => :seconds), NULL, NULL
         FROM who, taken
         RETURNING expires_at
     )
@@ -126,6 +127,8 @@ async def reserve_credit(
         "amount": plain(order.amount),
         "scale": 10 ** MINOR_DIGITS[currency],
         "seconds": order.seconds,
+        "unit": order.unit,
+        "unit_rate": None if order.unit_rate is None else plain(order.unit_rate),
     }
     row = (await connection.execute(_RESERVE, asked)).one_or_none()
     if row is None:
@@ -184,5 +187,7 @@ def _made(
         claim=held,
         created_at=row.now,
         expires_at=row.expires_at,
+        unit=order.unit,
+        unit_rate=order.unit_rate,
     )
     return HoldRow(hold, row.key, row.now)

@@ -9,7 +9,7 @@ Claims are made only as far as they are covered, so none of them, in whatever or
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Literal
 
@@ -25,6 +25,7 @@ from domain.metering.meter import Meter
 from domain.metering.properties import Property
 from domain.plans import FeatureType
 from domain.reading import Fields, instant, integer, key, positive, written
+from domain.units import Unit
 from domain.wallets import Wallet
 
 HoldStatus = Literal["open", "settled", "released", "expired"]
@@ -52,7 +53,9 @@ class NotHoldable(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class HoldOrder:
-    """A hold as it is asked for: an `amount` of credit, or a `quantity` of a `feature`."""
+    """A hold as it is asked for: an `amount` of credit, or a `quantity` of a `feature`. An amount in a `unit` is one of
+    money once its `unit_rate` is known.
+    """
 
     customer: str
     amount: Fraction | None = None
@@ -61,13 +64,15 @@ class HoldOrder:
     quantity: Fraction | None = None
     seconds: int = USUAL_SECONDS
     key: str | None = None
+    unit: str | None = None
+    unit_rate: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     """`held` is credit of the wallet of `payer`, in units of its `currency`; or, of a `feature`, in what its meter counts.
     `claim` is what is reserved for it still. `used` is what it was settled with, as far as it was told, and `content` a
-    fingerprint of that.
+    fingerprint of that. It was asked for in a `unit` that was worth `unit_rate` then, or in none.
     """
 
     id: str
@@ -85,6 +90,8 @@ class Hold:
     used: Fraction | None = None
     event: str | None = None
     content: str | None = None
+    unit: str | None = None
+    unit_rate: Fraction | None = None
 
     def status_at(self, at: datetime) -> HoldStatus:
         """Its end counts from its instant on, noticed or not."""
@@ -92,6 +99,20 @@ class Hold:
 
     def claim_at(self, at: datetime) -> Fraction:
         return Fraction(0) if self.status_at(at) == "expired" else self.claim
+
+    @property
+    def unit_amount(self) -> Fraction | None:
+        """What is held, in the unit."""
+        return None if self.unit_rate is None else self.held / self.unit_rate
+
+    def is_what(self, order: HoldOrder) -> bool:
+        """Whether it is what an order, of the same customer, asks for: in a unit, so many of it, whatever it is worth now."""
+        asked, made = order.amount or order.quantity, self.held
+        if self.unit_rate is not None and order.unit_rate is not None and asked is not None:
+            asked, made = asked / order.unit_rate, made / self.unit_rate
+        of = (self.currency, self.feature, self.unit, made, self.expires_at - self.created_at)
+        lasts = timedelta(seconds=order.seconds)
+        return of == (order.currency, order.feature, order.unit, asked, lasts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +142,9 @@ class Settlement:
 
 
 def read_hold(value: object) -> HoldOrder:
-    """Read `{"customer", "amount", "currency", "feature", "quantity", "expires_in", "key"}`; raises Invalid with every fault."""
+    """Read `{"customer", "amount", "currency", "unit", "feature", "quantity", "expires_in", "key"}`; raises Invalid with every
+    fault.
+    """
     fields = Fields(value)
     order = HoldOrder(
         customer=fields.required("customer", key),
@@ -131,22 +154,42 @@ def read_hold(value: object) -> HoldOrder:
         quantity=fields.nullable("quantity", positive),
         seconds=fields.optional("expires_in", integer(1, LONGEST_SECONDS), USUAL_SECONDS),
         key=fields.nullable("key", key),
+        unit=fields.nullable("unit", key),
     )
     if fields.has("amount") == fields.has("feature"):
         fields.refuse(
             "amount", "is required where there is no feature, and refused where there is one"
         )
-    if fields.has("feature") and fields.has("currency"):
-        fields.refuse("currency", "is for an amount of credit")
+    for member in ("currency", "unit"):
+        if fields.has("feature") and fields.has(member):
+            fields.refuse(member, "is for an amount of credit")
     if fields.has("amount") and fields.has("quantity"):
         fields.refuse("quantity", "is for a feature")
     fields.done()
     return order if order.feature is None else replace(order, quantity=order.quantity or ONE)
 
 
+def in_money(order: HoldOrder, unit: Unit | None) -> HoldOrder:
+    """An order in a unit, which is `unit` where the catalogue has it, in the money that it comes to: exactly, parts of a
+    minor unit included. Raises Invalid where there is no such unit, or it is of another currency.
+    """
+    if order.unit is None or order.amount is None:
+        return order
+    if unit is None:
+        raise Invalid.at("unit", f"there is no unit {order.unit}")
+    if order.currency not in (None, unit.currency):
+        raise Invalid.at(
+            "unit", f"{unit.key} is a unit of {unit.currency}, not of {order.currency}"
+        )
+    amount = order.amount * unit.rate
+    if is_too_large(amount):
+        raise Invalid.at("amount", TOO_LARGE)
+    return replace(order, amount=amount, currency=unit.currency, unit_rate=unit.rate)
+
+
 def read_settlement(value: object, hold: Hold) -> Settlement:
-    """Read `{"amount", "quantity", "event": {"event_name", "properties", "time", "id", "subscription"}}`; raises Invalid for
-    what does not go with the hold.
+    """Read `{"amount", "unit", "quantity", "event": {"event_name", "properties", "time", "id", "subscription"}}`; raises
+    Invalid for what does not go with the hold. An amount of a hold in a unit is in that unit, and has to say so.
     """
     fields = Fields(value)
     settlement = Settlement(
@@ -154,13 +197,19 @@ def read_settlement(value: object, hold: Hold) -> Settlement:
         quantity=fields.nullable("quantity", positive),
         event=fields.nullable("event", lambda event: _read_event(event, hold)),
     )
+    unit = fields.nullable("unit", key)
+    if unit != hold.unit and (fields.has("amount") or unit is not None):
+        instead = "the hold is in none" if hold.unit is None else f"must be {hold.unit}, as held"
+        fields.refuse("unit", instead)
     of, other = ("amount", "quantity") if hold.feature is None else ("quantity", "amount")
     if fields.has(other):
         fields.refuse(other, f"is for another kind of hold: this one has {_told(hold)}")
     elif not fields.has(of) and not fields.has("event"):
         fields.refuse(of, "is required where there is no event")
     fields.done()
-    return settlement
+    if settlement.amount is None or hold.unit_rate is None:
+        return settlement
+    return replace(settlement, amount=settlement.amount * hold.unit_rate)
 
 
 def require_covered(wallet: Wallet, amount: Fraction) -> None:
@@ -305,4 +354,6 @@ def _read_event(value: object, hold: Hold) -> IncomingEvent:
 
 
 def _told(hold: Hold) -> str:
+    if hold.unit_amount is not None:
+        return f"{plain(hold.unit_amount)} {hold.unit}"
     return f"{plain(hold.held)} {hold.currency or f'of {hold.feature}'}"

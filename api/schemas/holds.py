@@ -26,6 +26,10 @@ NEW_HOLD = document(
             "pattern": "^[A-Z]{3}$",
             "description": "Of the amount; the one the customer usually pays in, if not given.",
         },
+        "unit": {
+            **KEY,
+            "description": "Of the catalogue: the amount is in it. The currency is the unit's.",
+        },
         "feature": {**KEY, "description": "Whose limit it is to be held of."},
         "quantity": {**_POSITIVE, "description": "Of the feature; 1 if not given."},
         "expires_in": {
@@ -59,6 +63,7 @@ SETTLEMENT = document(
             **_POSITIVE,
             "description": "What the call cost, if that is known: what was held beyond it is free at once. At most what is held.",
         },
+        "unit": {**KEY, "description": "Of the amount: the one that is held, if it is."},
         "quantity": {
             **_POSITIVE,
             "description": "What was used of a feature, at most what is held; an event that says so is made of it.",
@@ -87,6 +92,11 @@ class Hold(Document):
     status: Literal["open", "settled", "released", "expired"]
     amount: str | None = Field(description="Of credit that is held.", examples=["0.0125"])
     currency: str | None = Field(examples=["USD"])
+    unit: str | None = Field(description="The unit that it was asked for in.", examples=[None])
+    unit_rate: str | None = Field(
+        description="What one of the unit was worth then.", examples=[None]
+    )
+    unit_amount: str | None = Field(description="`amount` in the unit.", examples=[None])
     feature: str | None = Field(examples=[None])
     quantity: str | None = Field(description="Of a feature that is held.", examples=[None])
     claim: str = Field(

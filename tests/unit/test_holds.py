@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,14 @@ from domain.holds import (
     HoldOrder,
     counted,
     expired,
+    in_money,
     read_hold,
     read_settlement,
     released,
     require_covered,
     settled,
 )
+from domain.units import Unit
 from domain.wallets import Wallet
 from tests.makings import JAN, usd
 
@@ -138,6 +141,8 @@ def test_a_hold_is_read() -> None:
         ({"customer": "acme"}, ["amount"]),
         ({"customer": "acme", "amount": "1", "feature": "tokens"}, ["amount"]),
         ({"customer": "acme", "feature": "tokens", "currency": "USD"}, ["currency"]),
+        ({"customer": "acme", "feature": "tokens", "unit": "credits"}, ["unit"]),
+        ({"customer": "acme", "amount": "1", "unit": 5}, ["unit"]),
         ({"customer": "acme", "feature": "tokens", "quantity": "0"}, ["quantity"]),
         ({"customer": "acme", "amount": "1", "quantity": "1"}, ["quantity"]),
         ({"customer": "acme", "amount": "0"}, ["amount", "amount"]),
@@ -149,6 +154,79 @@ def test_bad_holds(body: dict[str, object], paths: list[str]) -> None:
     with pytest.raises(Invalid) as raised:
         read_hold(body)
     assert sorted({fault.path for fault in raised.value.faults}) == sorted(set(paths))
+
+
+CREDITS = Unit("credits", "USD", Fraction("0.0003"))
+
+
+@pytest.mark.parametrize(
+    ("amount", "rate", "comes_to"),
+    [
+        ("1000", "0.01", "10"),
+        ("1", "0.0003", "0.0003"),  # less than a cent, and rounded nowhere
+        ("0.7", "0." + "0" * 37 + "1", "0." + "0" * 38 + "7"),
+    ],
+)
+def test_an_amount_in_a_unit_is_money(amount: str, rate: str, comes_to: str) -> None:
+    order = HoldOrder("acme", Fraction(amount), unit="credits")
+    wanted = in_money(order, Unit("credits", "USD", Fraction(rate)))
+    assert (wanted.amount, wanted.currency) == (Fraction(comes_to), "USD")
+    assert wanted.unit_rate == Fraction(rate)
+
+
+@pytest.mark.parametrize(
+    ("order", "unit", "path"),
+    [
+        (HoldOrder("acme", Fraction(1), unit="credits"), None, "unit"),
+        (HoldOrder("acme", Fraction(1), "EUR", unit="credits"), CREDITS, "unit"),
+        (HoldOrder("acme", Fraction(10**20), unit="credits"), CREDITS, "amount"),
+    ],
+)
+def test_bad_holds_in_a_unit(order: HoldOrder, unit: Unit | None, path: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        in_money(order, unit)
+    assert [fault.path for fault in raised.value.faults] == [path]
+
+
+IN_CREDITS = replace(OPEN, held=Fraction("0.3"), unit="credits", unit_rate=Fraction("0.0003"))
+
+
+def test_a_hold_in_a_unit_is_settled_in_it() -> None:
+    settlement = read_settlement({"amount": "700", "unit": "credits"}, IN_CREDITS)
+    assert settlement.amount == Fraction("0.21")
+    assert IN_CREDITS.unit_amount == 1_000
+
+
+@pytest.mark.parametrize(
+    ("hold", "body"),
+    [
+        (IN_CREDITS, {"amount": "700"}),
+        (IN_CREDITS, {"amount": "700", "unit": "coins"}),
+        (OPEN, {"amount": "0.1", "unit": "credits"}),
+    ],
+)
+def test_a_settlement_says_the_unit_that_is_held(hold: Hold, body: dict[str, object]) -> None:
+    with pytest.raises(Invalid) as raised:
+        read_settlement(body, hold)
+    assert [fault.path for fault in raised.value.faults] == ["unit"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_the_same"),
+    [
+        ({}, True),
+        ({"amount": Fraction("0.6"), "unit_rate": Fraction("0.0006")}, True),  # its rate is another
+        ({"amount": Fraction("0.6")}, False),
+        ({"unit": None, "unit_rate": None}, False),
+        ({"unit": "coins"}, False),
+        ({"seconds": 61}, False),
+    ],
+)
+def test_the_same_hold_again(change: dict[str, Any], is_the_same: bool) -> None:
+    made = replace(IN_CREDITS, expires_at=IN_CREDITS.created_at + timedelta(seconds=60))
+    order = HoldOrder("acme", Fraction("0.3"), "USD", seconds=60)
+    order = replace(order, unit="credits", unit_rate=Fraction("0.0003"))
+    assert made.is_what(replace(order, **change)) is is_the_same
 
 
 @pytest.mark.parametrize(
