@@ -20,7 +20,8 @@ from db.customers import find_customer
 from db.entitling import circumstances, compute, log_until
 from db.facts import load_plan
 from db.outbox import announce
-from db.spending import Running, billed_in_period, living_of, running_of
+from db.spending import Running, billed_in_period, running_of
+from db.subscriptions import living_of
 from db.usage_horizon import cut_off
 from db.used import used_in
 from db.watching import Watched
@@ -173,7 +174,7 @@ async def _used(
     """What was used of a meter, in the period that began first of those in which it is measured for a customer; None where
     it has no subscription, and so no period.
     """
-    living = await living_of(connection, [customer])
+    living = await living_of(connection, customer)
     measuring = [each for each in living if await _measures(connection, each, meter)] or living
     if not measuring:
         return None
@@ -214,7 +215,7 @@ async def _spent(
     spent: dict[str, list[Spent]] = {}
     for each in running:
         subscription, amount = each.subscription, each.amount
-        amount += Money(billed.get(subscription.id, 0), amount.currency)
+        amount += billed.get(subscription.id, Money(0, amount.currency))
         of = Spent(amount.exact, None if subscription.is_over else subscription.period)
         pays = {payer} if subscription.billed_to == payer else set()
         for customer in {subscription.customer} | pays:

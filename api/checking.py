@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth import Caller
 from api.connections import Connections
 from db.allowances import Asked, Found, find_allowances, generations
-from db.catalog import find_all
+from db.catalog import find_all, find_keys
 from db.customer_entitlements import OverrideRow, overrides_of
 from db.entitling import circumstances, compute, log_seen, refresh
 from domain.allowances import check_allowance
@@ -17,6 +17,7 @@ from domain.checks import Check
 from domain.documents import Document, answer_document
 from domain.errors import NotFound
 from domain.features import read_feature
+from domain.plans import Feature
 from domain.reading import written
 
 MOST_FEATURES = 1_000
@@ -38,14 +39,14 @@ async def check(
 async def check_all(
     opened: Connections, caller: Caller, customer: str, only: str | None = None
 ) -> Sequence[Document]:
-    """Every feature of the environment, or one by its key, each with whether anything of it may be used now."""
+    """The features of the environment, the oldest `MOST_FEATURES` of them, or one by its key: each with whether anything of
+    it may be used now.
+    """
     async with opened.database.transaction(caller.environment, "REPEATABLE READ") as connection:
         person = await circumstances(connection, customer)
         given = {row.feature: row for row in await overrides_of(connection, person.customer.id)}
         log = await log_seen(connection)
-        entries = await find_all(connection, "features", MOST_FEATURES)
-        every = [read_feature(entry.document) for entry in entries]
-        features = [feature for feature in every if only in (None, feature.key)]
+        features = await _features(connection, only)
         reserved = await _reserved(connection, person.customer.id, [each.key for each in features])
         shown: list[Document] = []
         for feature in features:
@@ -97,6 +98,14 @@ def _known(
 
 def _answer(found: Found, quantity: Fraction) -> Document:
     return answer_document(check_allowance(found.allowance, quantity, found.reserved))
+
+
+async def _features(connection: AsyncConnection, only: str | None) -> list[Feature]:
+    if only is None:
+        entries = await find_all(connection, "features", MOST_FEATURES)
+    else:
+        entries = list((await find_keys(connection, "features", [only])).values())
+    return [read_feature(entry.document) for entry in entries]
 
 
 async def _reserved(

@@ -54,7 +54,7 @@ async def check_some(
     summary="List a customer's entitlements",
 )
 async def find_all(customer: Named, caller: Reads, opened: Opened) -> Response:
-    """Every feature there is, and whether the customer may use it now."""
+    """Every feature there is (the oldest 1,000 of them), and whether the customer may use it now."""
     return answer({"data": await check_all(opened, caller, customer)})
 
 

@@ -27,7 +27,7 @@ from db.outbox import announce
 from db.plans import find_plan
 from db.pools import consumer_of
 from db.session import Database
-from db.subscriptions import SubscriptionRow, find_subscriptions
+from db.subscriptions import living_of
 from db.usage import usage_for
 from db.usage_horizon import all_seen, cut_off
 from db.usage_measures import Consumer
@@ -44,7 +44,6 @@ from domain.metering.meter import Meter, adds_up
 from domain.plans import Feature, Plan
 from domain.subscription import Subscription
 
-MOST_SUBSCRIPTIONS = 1_000
 TOPIC = "entitlement.changed"
 
 
@@ -120,12 +119,10 @@ async def circumstances(connection: AsyncConnection, customer: str) -> Circumsta
     at = datetime.now(UTC)
     if row.test_clock is not None:
         at = (await find_clock(connection, row.test_clock)).now
-    own = await find_subscriptions(connection, MOST_SUBSCRIPTIONS, customer=row.id)
-    of_parent: Sequence[SubscriptionRow] = ()
+    living = list(await living_of(connection, row.id))
     if row.parent is not None:
-        of_parent = await find_subscriptions(connection, MOST_SUBSCRIPTIONS, customer=row.parent)
-    states = [*(s.state for s in own), *(s.state for s in of_parent if s.state.pools_usage)]
-    lives = [(each, await _plan_of(connection, each)) for each in states if not each.is_over]
+        living += [s for s in await living_of(connection, row.parent) if s.pools_usage]
+    lives = [(each, await _plan_of(connection, each)) for each in living]
     given = await overrides_of(connection, row.id)
     return Circumstances(row, at, lives, {o.feature: o.override(row.timezone) for o in given})
 

@@ -45,6 +45,14 @@ _IN_ADVANCE = text(f"""
 """)
 
 
+_USAGE = text(f"""
+    SELECT {_COLUMNS}, i.subscription_id, i.currency
+    FROM unnest(CAST(:subscriptions AS text[]), CAST(:since AS timestamptz[])) AS o (subscription, since)
+    JOIN invoices i ON i.subscription_id = o.subscription AND i.status <> 'void'
+    JOIN invoice_lines l ON l.environment_id = i.environment_id AND l.invoice_id = i.id
+        AND l.kind = 'usage' AND l.period_start >= o.since
+    ORDER BY i.seq, l.position
+""")
 _BEFORE = text(f"""
     SELECT {_COLUMNS}, i.name, i.number, i.currency
     FROM invoices i JOIN invoice_lines l ON l.environment_id = i.environment_id AND l.invoice_id = i.id
@@ -91,6 +99,17 @@ async def lines_in_advance_of(
         line, paid = _line(row, row.currency), Money(int(row.paid_minor), row.currency)
         found[row.subscription_id].append(IssuedLine(row.name, line, paid, row.number))
     return {subscription: tuple(lines) for subscription, lines in found.items()}
+
+
+async def usage_lines_of(
+    connection: AsyncConnection, since: Mapping[str, datetime]
+) -> dict[str, list[Line]]:
+    """The lines that have billed usage of each of some subscriptions, of periods that begin at an instant or later."""
+    found: dict[str, list[Line]] = {subscription: [] for subscription in since}
+    asked = {"subscriptions": list(since), "since": list(since.values())}
+    for row in await connection.execute(_USAGE, asked):
+        found[row.subscription_id].append(_line(row, row.currency))
+    return found
 
 
 async def lines_before(

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.invoice_lines import usage_lines_of
 from db.running_facts import Payer
 from domain.codec import from_plain
 from domain.money import Money
+from domain.running import billed_usage
 from domain.subscription import Subscription
 
 
@@ -34,18 +36,6 @@ _RUNNING = text("""
     WHERE r.currency = :currency AND (s.status <> 'cancelled' OR r.amount_minor > 0)
     ORDER BY s.id
 """)
-_LIVING = text("""
-    SELECT state FROM subscriptions WHERE customer_id = ANY(:customers) AND status <> 'cancelled' ORDER BY id
-""")
-# Usage that is charged as it arrives, or was billed before the period's end.
-_BILLED = text("""
-    SELECT i.subscription_id, sum(l.amount_minor - l.discount_minor + l.tax_minor - l.inclusive_tax_minor)
-    FROM unnest(CAST(:subscriptions AS text[]), CAST(:starts AS timestamptz[])) AS p (subscription, start)
-    JOIN invoices i ON i.subscription_id = p.subscription AND i.status <> 'void'
-    JOIN invoice_lines l ON l.environment_id = i.environment_id AND l.invoice_id = i.id
-    WHERE l.kind = 'usage' AND l.period_start >= p.start
-    GROUP BY i.subscription_id
-""")
 
 
 async def running_of(connection: AsyncConnection, payer: Payer) -> Sequence[Running]:
@@ -61,20 +51,16 @@ async def running_of(connection: AsyncConnection, payer: Payer) -> Sequence[Runn
     ]
 
 
-async def living_of(
-    connection: AsyncConnection, customers: Collection[str]
-) -> Sequence[Subscription]:
-    """The subscriptions of these customers, whoever pays for them."""
-    rows = await connection.execute(_LIVING, {"customers": sorted(customers)})
-    return [from_plain(Subscription, state) for (state,) in rows]
-
-
 async def billed_in_period(
     connection: AsyncConnection, subscriptions: Collection[Subscription]
-) -> Mapping[str, int]:
-    """What invoices have billed already of usage in the current periods, in minor units, before credits, by id."""
+) -> Mapping[str, Money]:
+    """What invoices have billed already of usage in the current periods (as it arrived, or on account), before credits, by
+    the ids of those that have a period.
+    """
     starts = {each.id: each.period.start for each in subscriptions if each.period is not None}
-    if not starts:
-        return {}
-    asked = {"subscriptions": list(starts), "starts": list(starts.values())}
-    return {id: int(billed) for id, billed in await connection.execute(_BILLED, asked)}
+    lines = await usage_lines_of(connection, starts) if starts else {}
+    return {
+        each.id: billed_usage(lines[each.id], each.currency)
+        for each in subscriptions
+        if each.id in lines
+    }

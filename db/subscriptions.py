@@ -48,6 +48,9 @@ _FIND = text(f"""
     ORDER BY s.key <> :name LIMIT 1
 """)
 _STATE = text("SELECT state FROM subscriptions WHERE id = :id")
+_LIVING = text("""
+    SELECT state FROM subscriptions WHERE customer_id = :customer AND status <> 'cancelled' ORDER BY id
+""")
 _IDS = text("SELECT id, key FROM subscriptions WHERE key = ANY(:names) OR id = ANY(:names)")
 _LIST = text(f"""
     SELECT {_COLUMNS} {_JOIN}
@@ -80,6 +83,12 @@ async def find_subscription(connection: AsyncConnection, name: str) -> Subscript
     if row is None:
         raise NotFound(f"there is no subscription {name}")
     return _read(row)
+
+
+async def living_of(connection: AsyncConnection, customer: str) -> Sequence[Subscription]:
+    """Those of a customer, by id, that are not over, whoever pays for them: the oldest first."""
+    rows = await connection.execute(_LIVING, {"customer": customer})
+    return [from_plain(Subscription, state) for (state,) in rows]
 
 
 async def state_of(connection: AsyncConnection, subscription_id: str) -> Subscription:

@@ -41,6 +41,15 @@ async def use(ask: Asking, id: str, tokens: str) -> None:
     assert await ask.send([event]) == []
 
 
+async def test_one_feature_of_very_many_is_given(
+    ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.checking.MOST_FEATURES", 2)
+    given = await ask.post("customers/acme/entitlements", {"feature": "sso", "reason": "promised"})
+    assert (given["feature"], given["allowed"]) == ("sso", True)
+    assert len((await ask.get("customers/acme/entitlements"))["data"]) == 2
+
+
 async def test_what_a_customer_is_given_counts_at_once_and_until_it_is_taken_back(
     ask: Asking, client: httpx.AsyncClient
 ) -> None:

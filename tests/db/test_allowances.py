@@ -199,6 +199,21 @@ async def test_what_is_reserved_is_nobody_elses_to_change(world: World) -> None:
     assert (kept.reserved, kept.allowance.used) == (F(30), F(10))
 
 
+async def test_lives_that_are_over_stand_in_nobody_s_way(world: World) -> None:
+    """However many there were before the one that goes on."""
+    async with world.database.transaction(world.environment) as connection:
+        await connection.execute(
+            text("""
+                INSERT INTO subscriptions (id, environment_id, key, customer_id, plan_key, plan_version, status, state)
+                SELECT 'sub_0' || n, environment_id, 'old' || n, customer_id, plan_key, plan_version, 'cancelled',
+                    state || '{"status": "cancelled"}'
+                FROM subscriptions, generate_series(1, 1001) AS n WHERE id = :id
+            """),
+            {"id": world.subscription},
+        )
+    assert (await world.refresh()).allowance.limit == 100
+
+
 async def test_a_parents_subscription_is_a_childs_as_long_as_it_belongs(world: World) -> None:
     async with world.database.transaction(world.environment) as connection:
         await is_born_to(connection, world.environment, world.north, world.acme, "self")
