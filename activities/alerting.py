@@ -98,12 +98,14 @@ async def watch_use(
     """Look at every alert of usage and limits that watches a customer, who is locked; when to look again."""
     alerts = await alerts_concerning(connection, None, [customer])
     look = await _look(connection, environment, at, alerts, [customer])
+    named = {row.alert.feature for row in alerts if row.alert.feature is not None}
+    limits = await _limits(connection, customer, named)
     looks: list[datetime | None] = []
     for row in alerts:
         if row.alert.type == "usage":
             figure = await _used(connection, customer, str(row.alert.meter), at)
         else:
-            figure = await _limit(connection, customer, str(row.alert.feature))
+            figure = limits.get(str(row.alert.feature))
         if figure is not None:
             looks.append(await _compare(look, row, customer, figure))
     return min(filter(None, looks), default=None)
@@ -184,15 +186,21 @@ async def _used(
     return Figure(used, period.start, period.end if period.end > at else None)
 
 
-async def _limit(connection: AsyncConnection, customer: str, feature: str) -> Figure | None:
-    entry = (await find_keys(connection, "features", [feature])).get(feature)
-    if entry is None:
-        return None
+async def _limits(
+    connection: AsyncConnection, customer: str, features: Collection[str]
+) -> Mapping[str, Figure]:
+    """How much of each feature's limit a customer has used, by the features' keys."""
+    entries = await find_keys(connection, "features", features) if features else {}
+    if not entries:
+        return {}
     log = await log_until(connection, await cut_off(connection))
     person = await circumstances(connection, customer)
-    told = (await compute(connection, person, read_feature(entry.document), log)).allowance
-    percent = percent_used(told.used or Fraction(0), told.limit)
-    return Figure(percent, told.resets_at, told.valid_until)
+    figures: dict[str, Figure] = {}
+    for key, entry in entries.items():
+        told = (await compute(connection, person, read_feature(entry.document), log)).allowance
+        percent = percent_used(told.used or Fraction(0), told.limit)
+        figures[key] = Figure(percent, told.resets_at, told.valid_until)
+    return figures
 
 
 async def _measures(connection: AsyncConnection, subscription: Subscription, meter: str) -> bool:
