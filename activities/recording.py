@@ -62,7 +62,8 @@ async def record_outcome(
         await end_grant(connection, ended, at)
     await save_billed_usage(connection, environment, subscription.id, outcome.billed, cut_off)
     await save_subscription(connection, subscription)
-    await note_step(connection, subscription, _usage_billed(outcome))
+    closed_to = cut_off if outcome.billed else None
+    await note_step(connection, subscription, _usage_billed(outcome), closed_to)
     payer = Payer(customer, subscription.currency)
     await open_to_alerts(connection, environment, payer, subscription.customer)
     for begun in outcome.begins:

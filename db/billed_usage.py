@@ -1,7 +1,8 @@
 """What has been billed of usage, window by window, and up to which horizon of the usage log."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +13,7 @@ from db.session import write_json
 from domain.account import BilledUsage
 from domain.calendar import Period
 from domain.codec import from_plain, to_plain
+from domain.metering.consumption import BEGINNING
 from domain.plans import PlanRef
 
 
@@ -35,9 +37,11 @@ _SAVE = text("""
         exact_amount = excluded.exact_amount, cut_off = greatest(billed_usage.cut_off, excluded.cut_off)
 """)
 _OF = text("""
-    SELECT subscription_id, item, window_start, window_end, plan_key, plan_version, without, quantity, exact_amount,
-        cut_off::text AS cut_off
-    FROM billed_usage WHERE subscription_id = ANY(:subscriptions) ORDER BY window_start, item
+    SELECT b.subscription_id, b.item, b.window_start, b.window_end, b.plan_key, b.plan_version, b.without, b.quantity,
+        b.exact_amount, b.cut_off::text AS cut_off
+    FROM unnest(CAST(:subscriptions AS text[]), CAST(:since AS timestamptz[])) AS o (subscription, since)
+    JOIN billed_usage b ON b.subscription_id = o.subscription AND b.window_end > o.since
+    ORDER BY b.window_start, b.item
 """)
 
 
@@ -73,15 +77,16 @@ async def billed_windows(
     connection: AsyncConnection, subscription: str
 ) -> tuple[BilledWindow, ...]:
     """Every closed window of a subscription, oldest first."""
-    return (await windows_of(connection, [subscription]))[subscription]
+    return (await windows_since(connection, {subscription: BEGINNING}))[subscription]
 
 
-async def windows_of(
-    connection: AsyncConnection, subscriptions: Collection[str]
+async def windows_since(
+    connection: AsyncConnection, since: Mapping[str, datetime]
 ) -> dict[str, tuple[BilledWindow, ...]]:
-    """The same of each of some subscriptions."""
-    found: dict[str, list[BilledWindow]] = {each: [] for each in subscriptions}
-    for row in await connection.execute(_OF, {"subscriptions": list(subscriptions)}):
+    """Of each of some subscriptions, those that end after an instant of its own."""
+    found: dict[str, list[BilledWindow]] = {each: [] for each in since}
+    asked = {"subscriptions": list(since), "since": list(since.values())}
+    for row in await connection.execute(_OF, asked):
         found[row.subscription_id].append(_read(row))
     return {each: tuple(windows) for each, windows in found.items()}
 

@@ -12,10 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.claims import Claimed, give_back_what_is_counted, settled_on_credit
 from db.facts import load_plan
-from db.pools import MEASURING, consumer_of
+from db.pools import MEASURING
 from db.running_facts import Look, Marked, Payer, look_at, marked_of
 from db.session import Database
-from db.usage_of_many import Asked, usage_of_many
 from domain.account import Need
 from domain.ahead import Ahead
 from domain.money import Money, greatest, settle, total
@@ -30,14 +29,14 @@ WRITTEN_AT_ONCE = 10  # wallets: holds on them wait for so many
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """What runs up for some payers, life by life, in usage of transactions before `watermark`, and how far their wallets
-    may go below zero.
+    """What runs up for some payers, life by life, with the usage that a look counted, and how far their wallets may go
+    below zero.
     """
 
     marked: Sequence[Marked]
     amounts: Sequence[Money]
     overdrafts: Mapping[Payer, Money]
-    watermark: str
+    look: Look
 
 
 # Of a life that is over runs up what comes late for a window that was billed, until it is billed too.
@@ -67,6 +66,7 @@ _LIVED = text("""
     VALUES (:subscription, :environment, :customer, :currency)
     ON CONFLICT (subscription_id) DO UPDATE SET
         marked = kept.marked + 1, lived = kept.lived + 1,
+        looked_to = least(kept.looked_to, CAST(CAST(:cut_off AS text) AS xid8)),
         amount_minor = greatest(kept.amount_minor - :billed, 0)
 """)
 # Also those whose holds were settled with what is complete by now, though nothing of it may run up.
@@ -78,15 +78,6 @@ _PAYERS = text("""
     WHERE currency IS NOT NULL AND status = 'settled' AND claim > 0
         AND settled_tx < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY customer_id, currency LIMIT :limit
-""")
-# The pump leaves the watermarks of meters where they are while the log has nothing new.
-_ROLLED_UP_TO = text("""
-    SELECT CASE WHEN EXISTS (SELECT FROM usage_events WHERE tx >= behind.up_to AND tx < behind.horizon)
-        THEN behind.up_to ELSE behind.horizon END::text
-    FROM (
-        SELECT horizon, coalesce((SELECT min(rolled_up_to) FROM meters), horizon) AS up_to
-        FROM pg_snapshot_xmin(pg_current_snapshot()) AS horizon
-    ) behind
 """)
 _LOCK = text("""
     SELECT watermark::text FROM wallets WHERE customer_id = :customer AND currency = :currency FOR UPDATE
@@ -104,9 +95,11 @@ _LOCK_MARKED = text("""
 """)
 _RATED = text("""
     UPDATE running_usage r
-    SET rated = greatest(r.rated, n.mark), rated_at = clock_timestamp(), amount_minor = n.amount
+    SET rated = greatest(r.rated, n.mark), rated_at = clock_timestamp(), amount_minor = n.amount,
+        looked_to = CAST(:looked_to AS xid8), late_from = n.late_from
     FROM unnest(CAST(:subscriptions AS text[]), CAST(:marks AS bigint[]), CAST(:lived AS bigint[]),
-        CAST(:amounts AS bigint[])) AS n (subscription, mark, lived, amount)
+        CAST(:amounts AS bigint[]), CAST(:late_from AS timestamptz[]))
+        AS n (subscription, mark, lived, amount, late_from)
     WHERE r.subscription_id = n.subscription AND r.lived = n.lived AND r.rated < n.mark
     RETURNING r.subscription_id
 """)
@@ -153,14 +146,19 @@ async def mark_unbilled(connection: AsyncConnection, subscription: str | None) -
     await connection.execute(_MARK_LIFE, {"subscription": subscription})
 
 
-async def note_step(connection: AsyncConnection, subscription: Subscription, billed: Money) -> None:
-    """A step of a life was taken, which billed so much usage: that runs up no longer, and the rest is to be rated anew."""
+async def note_step(
+    connection: AsyncConnection, subscription: Subscription, billed: Money, cut_off: int | None
+) -> None:
+    """A step of a life was taken, which billed so much usage: that runs up no longer, and the rest is to be rated anew.
+    Where it closed windows, it is looked for what has reached these since `cut_off`.
+    """
     row = {
         "subscription": subscription.id,
         "environment": subscription.environment,
         "customer": subscription.billed_to,
         "currency": subscription.currency,
         "billed": billed.minor,
+        "cut_off": None if cut_off is None else str(cut_off),
     }
     who = {"customer": subscription.billed_to, "currency": subscription.currency}
     await connection.execute(_LOCK, who)  # the wallet first, as whoever rates does
@@ -198,11 +196,10 @@ async def overdraft_of(connection: AsyncConnection, payer: Payer) -> Money:
 
 
 async def _rate(connection: AsyncConnection, payers: Sequence[Payer]) -> _Rated:
-    watermark = (await connection.execute(_ROLLED_UP_TO)).scalar_one()
     marked = await marked_of(connection, payers)
     look = await look_at(connection, marked)
     lives = await look.ahead(marked)
-    used = await _usage(look, lives)
+    used = await look.usage((a.subscription, running_needs(a.subscription, a.facts)) for a in lives)
     return _Rated(
         marked,
         [
@@ -210,24 +207,8 @@ async def _rate(connection: AsyncConnection, payers: Sequence[Payer]) -> _Rated:
             for each, ahead in zip(marked, lives, strict=True)
         ],
         await _overdrafts(connection, payers, look.plans),
-        watermark,
+        look,
     )
-
-
-async def _usage(look: Look, lives: Sequence[Ahead]) -> dict[str, dict[Need, Usage]]:
-    """What each life has to know, by its id."""
-    asked = [
-        (ahead.subscription.id, Asked(consumer, need))
-        for ahead in lives
-        for consumer in [await consumer_of(look.connection, ahead.subscription, look.horizon)]
-        for need in running_needs(ahead.subscription, ahead.facts)
-    ]
-    those = [each for _, each in asked]
-    used = await usage_of_many(look.connection, those, look.meters, look.rolled_up_to)
-    found: dict[str, dict[Need, Usage]] = {ahead.subscription.id: {} for ahead in lives}
-    for id, each in asked:
-        found[id][each.need] = used[each]
-    return found
 
 
 def _runs_up(ahead: Ahead, usage: Mapping[Need, Usage], at: datetime) -> Money:
@@ -251,12 +232,16 @@ async def _write(connection: AsyncConnection, payers: Sequence[Payer], rated: _R
         "marks": [each.mark for each, _ in those],
         "lived": [each.lived for each, _ in those],
         "amounts": [amount.minor for _, amount in those],
+        "looked_to": str(rated.look.counted_to),
+        "late_from": [rated.look.late_from.get(id) for id in ids],
     }
     written = set((await connection.execute(_RATED, asked)).scalars())
     behind = {each.payer for each, _ in those if each.living.id not in written}
     summed = {
         "overdrafts": [rated.overdrafts[payer].minor for payer in payers],
-        "watermarks": [BEGINNING if payer in behind else rated.watermark for payer in payers],
+        "watermarks": [
+            BEGINNING if payer in behind else str(rated.look.complete_to) for payer in payers
+        ],
     }
     rows = (await connection.execute(_SUM_UP, who | summed)).all()
     known = {Claimed("currency", row[0], row[1]): row[2] for row in rows}

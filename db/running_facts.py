@@ -1,28 +1,35 @@
-"""What the rating of what runs up rests on, of many lives in a few statements."""
+"""What the rating of what runs up rests on, of many lives in a few statements: what they cost does not grow with the age of
+a life. Of the windows that were billed only those matter that usage has reached since, and a life remembers up to which
+transactions that was looked for.
+"""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.billed_usage import BilledWindow, windows_of
+from db.billed_usage import BilledWindow, windows_since
 from db.facts import load_customers, load_plan, plans_for, reached_since
-from db.foresight import Foresight
 from db.invoice_lines import lines_in_advance_of
 from db.meters import KeptMeter, kept_meters
+from db.pools import consumer_of
+from db.redemptions import redeemed
 from db.usage_horizon import cut_off
-from db.usage_late import ClosedStretch, maybe_late
-from domain.account import Facts
-from domain.ahead import Ahead
-from domain.calendar import Period
+from db.usage_late import Before, touched_from
+from db.usage_of_many import Asked, usage_of_many
+from domain.account import Facts, Need
+from domain.ahead import Ahead, next_until
 from domain.codec import from_plain
 from domain.consumed import closings_of
 from domain.customers import Customer
+from domain.families import EVER
 from domain.metering.consumption import BEGINNING
-from domain.metering.meter import Meter
+from domain.metering.meter import Meter, adds_up
 from domain.plans import Plan, PlanRef
+from domain.pricing.usage import Usage
+from domain.redeeming import redeeming_ahead
 from domain.subscription import Subscription
 
 
@@ -37,7 +44,8 @@ class Payer:
 @dataclass(frozen=True, slots=True)
 class Marked:
     """A life of which something is to be rated: as of its `mark`, after as many steps of it as it had `lived`. `at` is
-    the time of who pays for it.
+    the time of who pays for it. Transactions before `looked_to` have reached none of its windows that were billed, or
+    none that ends before `late_from`.
     """
 
     payer: Payer
@@ -45,10 +53,18 @@ class Marked:
     mark: int
     lived: int
     at: datetime
+    looked_to: int
+    late_from: datetime | None
+
+    @property
+    def is_in_grace(self) -> bool:
+        living = self.living
+        return not living.is_over and living.period is not None and living.period.end <= self.at
 
 
 _MARKED = text("""
-    SELECT p.customer, p.currency, s.state, r.marked, r.lived, coalesce(t.now, clock_timestamp()) AS at
+    SELECT p.customer, p.currency, s.state, r.marked, r.lived, coalesce(t.now, clock_timestamp()) AS at,
+        r.looked_to::text AS looked_to, r.late_from
     FROM unnest(CAST(:customers AS text[]), CAST(:currencies AS text[])) AS p (customer, currency)
     JOIN running_usage r ON r.customer_id = p.customer AND r.currency = p.currency AND r.marked > r.rated
     JOIN subscriptions s ON s.environment_id = r.environment_id AND s.id = r.subscription_id
@@ -56,27 +72,27 @@ _MARKED = text("""
     LEFT JOIN test_clocks t ON t.environment_id = c.environment_id AND t.id = c.test_clock_id
     ORDER BY r.subscription_id
 """)
+# The pump leaves the watermarks of meters where they are while the log has nothing new.
+_ANY = text("""
+    SELECT EXISTS (SELECT FROM usage_events WHERE tx >= CAST(:since AS xid8) AND tx < CAST(:until AS xid8))
+""")
 
 
 @dataclass(slots=True)
 class Look:
-    """One look at the books, in a transaction that is REPEATABLE READ: what it has read once cannot change. Usage counts
-    as far as it has been rolled up.
+    """One look at the books, in a transaction that is REPEATABLE READ: what it has read once cannot change. Usage of
+    transactions before `counted_to` counts, and whoever may have any of those before `complete_to` is marked.
     """
 
     connection: AsyncConnection
     horizon: int
-    rolled_up_to: int
+    counted_to: int
+    complete_to: int
     meters: Mapping[str, KeptMeter]
     plain_meters: Mapping[str, Meter]
-    plans: dict[PlanRef, Plan]
     customers: Mapping[str, Customer]
-    windows: Mapping[str, tuple[BilledWindow, ...]]
-    maybe_late: frozenset[str]
-
-    @property
-    def foresight(self) -> Foresight:
-        return Foresight(self.connection, self.rolled_up_to)
+    plans: dict[PlanRef, Plan] = field(default_factory=dict)
+    late_from: dict[str, datetime] = field(default_factory=dict)
 
     async def plan(self, ref: PlanRef) -> Plan:
         if ref not in self.plans:
@@ -84,42 +100,115 @@ class Look:
         return self.plans[ref]
 
     async def ahead(self, marked: Sequence[Marked]) -> list[Ahead]:
-        """Each life as its period waits to be closed, or after all that was to be done by now: without credits, which
-        pay what runs up and are no part of it.
+        """Each life as its period waits to be closed, or after all that was to be done by now where that is in its grace:
+        without credits, which pay what runs up and are no part of it.
         """
-        since = {m.living.id: _since(m.living) for m in marked}
-        advance = await lines_in_advance_of(self.connection, since)
+        reached = await self._reached(marked)
+        windows = await windows_since(self.connection, await self._to_load(marked, reached))
+        advance = await lines_in_advance_of(
+            self.connection, {each.living.id: _since(each.living) for each in marked}
+        )
         found = []
         for each in marked:
-            living = each.living
-            is_waiting = living.period is not None and living.period.end <= each.at
-            if is_waiting and not living.is_over:
-                found.append(await self._closed(each))
-                continue
-            facts = await self._facts(living)
-            found.append(Ahead(living, replace(facts, advance=advance[living.id])))
+            id = each.living.id
+            facts = await self._facts(each, windows[id], reached[id])
+            found.append(Ahead(each.living, replace(facts, advance=advance[id])))
+        return await self._closed(marked, found)
+
+    async def usage(
+        self, needs: Iterable[tuple[Subscription, Iterable[Need]]]
+    ) -> dict[str, dict[Need, Usage]]:
+        """What each life has to know, by its id."""
+        asked: dict[str, list[Asked]] = {}
+        for living, those in needs:
+            consumer = await consumer_of(self.connection, living, self.horizon)
+            asked[living.id] = [Asked(consumer, need) for need in those]
+        every = [each for those in asked.values() for each in those]
+        used = await usage_of_many(self.connection, every, self.meters, self.counted_to)
+        return {id: {each.need: used[each] for each in those} for id, those in asked.items()}
+
+    async def _closed(self, marked: Sequence[Marked], lives: list[Ahead]) -> list[Ahead]:
+        """Those whose period waits in its grace to be closed as they are after that; all of them step by step."""
+        in_grace = {place: each.at for place, each in enumerate(marked) if each.is_in_grace}
+        while takings := {
+            place: taking
+            for place, at in in_grace.items()
+            if (taking := next_until(lives[place].subscription, at))
+        }:
+            needs = [
+                (lives[place].subscription, lives[place].needs(taking))
+                for place, taking in takings.items()
+            ]
+            used = await self.usage(needs)
+            for place, taking in takings.items():
+                lives[place] = lives[place].after(taking, used[lives[place].subscription.id])
+        return lives
+
+    async def _reached(self, marked: Sequence[Marked]) -> dict[str, datetime]:
+        """From when on the time of each life that was billed may have been reached since; EVER where it was not."""
+        stretches = [
+            Before(each.living.customer, _open_from(each.living), each.looked_to)
+            for each in marked
+        ]
+        touched = await touched_from(self.connection, stretches)
+        return {
+            each.living.id: BEGINNING
+            if each.living.pools_usage or self._is_behind
+            else min(each.late_from or EVER, grain or EVER)
+            for each, grain in zip(marked, touched, strict=True)
+        }
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether some meter catches up with the others: of what it will find, rollups tell nothing yet."""
+        return any(kept.rolled_up_to < self.counted_to for kept in self.meters.values())
+
+    async def _to_load(
+        self, marked: Sequence[Marked], reached: Mapping[str, datetime]
+    ) -> dict[str, datetime]:
+        """From when on the windows of each life matter: all of them for levels that each window's end has cut."""
+        found = dict(reached)
+        for each in marked:
+            plans = [await self.plan(ref) for ref in plans_for(each.living, "period_end", ())]
+            if self._has_levels(plans):
+                found[each.living.id] = BEGINNING
         return found
 
-    async def _closed(self, marked: Marked) -> Ahead:
-        """A period that waits in its grace to be closed, and the one after it."""
-        ahead = await self.foresight.of(marked.living, "period_end")
-        facts = replace(ahead.facts, grants=(), credit_notes=())
-        return await self.foresight.until(replace(ahead, facts=facts), marked.at)
+    def _has_levels(self, plans: Iterable[Plan]) -> bool:
+        keys = {item.meter for plan in plans for item in plan.items if item.meter is not None}
+        return any(key in self.meters and adds_up(self.plain_meters[key]) for key in keys)
 
-    async def _facts(self, living: Subscription) -> Facts:
-        windows = self.windows[living.id]
-        billed = [window.billed for window in windows]
-        plans = {ref: await self.plan(ref) for ref in plans_for(living, "period_end", billed)}
+    async def _facts(
+        self, marked: Marked, windows: Sequence[BilledWindow], reached: datetime
+    ) -> Facts:
+        living = marked.living
+        plans = await self._plans(living, windows)
+        if windows and self._has_levels(plans.values()):
+            windows = (await windows_since(self.connection, {living.id: BEGINNING}))[living.id]
+            plans = await self._plans(living, windows)
         facts = Facts(
             customer=self.customers[living.billed_to],
             plans=plans,
             meters=self.plain_meters,
-            closings=closings_of(billed, plans),
+            closings=closings_of([window.billed for window in windows], plans),
         )
-        if not windows or not (living.pools_usage or living.customer in self.maybe_late):
+        if marked.is_in_grace:
+            coupons = redeeming_ahead(living, "period_end")
+            counts = await redeemed(self.connection, coupons, living.customer)
+            facts = replace(facts, redeemed=counts)
+        after = [window for window in windows if window.billed.window.end > reached]
+        if not after:
             return facts
-        late = await reached_since(self.connection, facts, living, windows, self.rolled_up_to)
+        late = await reached_since(self.connection, facts, living, after, self.counted_to)
+        if late:
+            self.late_from[living.id] = min(each.window.start for each in late)
         return replace(facts, billed=late)
+
+    async def _plans(
+        self, living: Subscription, windows: Sequence[BilledWindow]
+    ) -> dict[PlanRef, Plan]:
+        refs = plans_for(living, "period_end", [window.billed for window in windows])
+        return {ref: await self.plan(ref) for ref in refs}
 
 
 async def marked_of(connection: AsyncConnection, payers: Collection[Payer]) -> list[Marked]:
@@ -135,6 +224,8 @@ async def marked_of(connection: AsyncConnection, payers: Collection[Payer]) -> l
             row.marked,
             row.lived,
             row.at,
+            int(row.looked_to),
+            row.late_from,
         )
         for row in await connection.execute(_MARKED, asked)
     ]
@@ -143,35 +234,25 @@ async def marked_of(connection: AsyncConnection, payers: Collection[Payer]) -> l
 async def look_at(connection: AsyncConnection, marked: Sequence[Marked]) -> Look:
     horizon = await cut_off(connection)
     meters = {kept.meter.key: kept for kept in await kept_meters(connection)}
-    lives = [each.living for each in marked]
-    rolled_up_to = max((kept.rolled_up_to for kept in meters.values()), default=0) or horizon
-    windows = await windows_of(connection, {living.id for living in lives})
+    # Up to here the pump has marked whom usage is of, also where meters that catch up have not counted it yet.
+    ahead = max((kept.rolled_up_to for kept in meters.values()), default=horizon)
+    asked = {"since": str(ahead), "until": str(horizon)}
+    is_idle = not (await connection.execute(_ANY, asked)).scalar_one()
     return Look(
         connection=connection,
         horizon=horizon,
-        rolled_up_to=rolled_up_to,
+        counted_to=ahead or horizon,
+        complete_to=horizon if is_idle else ahead,
         meters=meters,
         plain_meters={key: kept.meter for key, kept in meters.items()},
-        plans={},
-        customers=await load_customers(connection, {living.billed_to for living in lives}),
-        windows=windows,
-        maybe_late=await maybe_late(connection, _closed_of(lives, windows, meters), rolled_up_to),
+        customers=await load_customers(connection, {each.living.billed_to for each in marked}),
     )
-
-
-def _closed_of(
-    lives: Iterable[Subscription],
-    windows: Mapping[str, tuple[BilledWindow, ...]],
-    meters: Mapping[str, KeptMeter],
-) -> Iterator[ClosedStretch]:
-    """The time that was billed of each life: where levels carry over, all before it too."""
-    carries_over = any(kept.meter.carry_over for kept in meters.values())
-    for living in lives:
-        for each in windows[living.id]:
-            window = each.billed.window
-            start = BEGINNING if carries_over else window.start
-            yield ClosedStretch(living.customer, Period(start, window.end), each.cut_off)
 
 
 def _since(living: Subscription) -> datetime:
     return living.period.start if living.period else living.started_at
+
+
+def _open_from(living: Subscription) -> datetime:
+    """What was billed of a life is before that."""
+    return EVER if living.is_over or living.usage_from is None else living.usage_from

@@ -1,7 +1,8 @@
 """Usage that came late: which windows that were billed have events from after their cut-offs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -72,56 +73,41 @@ _LATE = text(f"""
 """)
 
 
-# As `_LATE`, of many customers and of all meters: what is found may be late, what is not found cannot be. Whole grains by
-# what the pump noted, the last hour by its events.
-_MAYBE_LATE = text("""
-    WITH tail AS MATERIALIZED (
-        SELECT customer_id, min(time) AS earliest FROM usage_events
-        WHERE tx >= (SELECT min(rolled_up_to) FROM meters) AND tx < CAST(CAST(:until AS text) AS xid8)
-        GROUP BY customer_id
-    )
-    SELECT DISTINCT a.customer FROM unnest(CAST(:customers AS text[]), CAST(:starts AS timestamptz[]),
-        CAST(:stops AS timestamptz[]), CAST(:cutoffs AS xid8[])) AS a (customer, start, stop, cutoff)
-    WHERE EXISTS (
-        SELECT FROM meters m CROSS JOIN LATERAL (
-            SELECT last_tx FROM usage_rollups
-            WHERE customer_id = a.customer AND meter = m.key AND grain > a.start - CAST(:longest AS interval)
-                AND grain <= a.stop - CAST(:longest AS interval) OFFSET 0
-        ) k WHERE k.last_tx >= a.cutoff
-    ) OR EXISTS (
-        SELECT FROM (
-            SELECT tx FROM usage_events WHERE customer_id = a.customer
-                AND time >= a.stop - CAST(:longest AS interval) AND time < a.stop OFFSET 0
-        ) e WHERE e.tx >= a.cutoff AND e.tx < CAST(CAST(:until AS text) AS xid8)
-    ) OR EXISTS (SELECT FROM tail t WHERE t.customer_id = a.customer AND t.earliest < a.stop)
+# Of many customers and of all meters, by what the pump noted: found by transaction before anything else is asked.
+_TOUCHED = text("""
+    SELECT a.place, min(k.grain)
+    FROM unnest(CAST(:customers AS text[]), CAST(:stops AS timestamptz[]), CAST(:sinces AS xid8[]))
+        WITH ORDINALITY AS a (customer, stop, since, place)
+    CROSS JOIN meters m CROSS JOIN LATERAL (
+        SELECT grain FROM usage_rollups
+        WHERE customer_id = a.customer AND meter = m.key AND last_tx >= a.since OFFSET 0
+    ) k
+    WHERE k.grain < a.stop GROUP BY a.place
 """)
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedStretch:
-    """Time of a customer's that was billed with the events of transactions before `cutoff`."""
+class Before:
+    """The time of a customer before an instant, as far as transactions from `since` on have reached it."""
 
     customer: str
-    stretch: Period
-    cutoff: int
+    stop: datetime
+    since: int
 
 
-async def maybe_late(
-    connection: AsyncConnection, closed: Iterable[ClosedStretch], until: int
-) -> frozenset[str]:
-    """The customers who may have events in such time of the transactions `[cutoff, until)`."""
-    those = list(dict.fromkeys(closed))
-    if not those:
-        return frozenset()
+async def touched_from(
+    connection: AsyncConnection, stretches: Sequence[Before]
+) -> list[datetime | None]:
+    """Of each, from when on rollups have been touched: before that nothing has come that the pump has seen."""
     asked = {
-        "customers": [each.customer for each in those],
-        "starts": [max(each.stretch.start, BEGINNING + LONGEST_GRAIN) for each in those],
-        "stops": [each.stretch.end for each in those],
-        "cutoffs": [str(each.cutoff) for each in those],
-        "longest": LONGEST_GRAIN,
-        "until": str(until),
+        "customers": [each.customer for each in stretches],
+        "stops": [each.stop for each in stretches],
+        "sinces": [str(each.since) for each in stretches],
     }
-    return frozenset(await connection.scalars(_MAYBE_LATE, asked))
+    found: list[datetime | None] = [None] * len(stretches)
+    for place, grain in await connection.execute(_TOUCHED, asked):
+        found[place - 1] = grain
+    return found
 
 
 async def late_windows(
