@@ -187,7 +187,7 @@ async def reached_since(
 ) -> tuple[BilledUsage, ...]:
     """The windows that usage has reached since they were billed."""
     closed = [
-        ClosedWindow(_meter_of(facts, window.billed), window.billed.window, window.cut_off)
+        ClosedWindow(meter_of(facts, window.billed), window.billed.window, window.cut_off)
         for window in windows
     ]
     consumer = await consumer_of(connection, subscription, horizon)
@@ -195,7 +195,7 @@ async def reached_since(
     return tuple(windows[place].billed for place in places)
 
 
-def _meter_of(facts: Facts, billed: BilledUsage) -> Meter:
+def meter_of(facts: Facts, billed: BilledUsage) -> Meter:
     item = facts.plans[billed.plan].item(billed.item)
     if item is None or item.meter is None:
         raise Corrupt(f"plan {billed.plan.key} does not meter {billed.item}, which was billed")

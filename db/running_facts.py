@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.billed_usage import BilledWindow, windows_since
-from db.facts import load_customers, load_plan, plans_for, reached_since
+from db.facts import load_customers, load_plan, meter_of, plans_for, reached_since
 from db.invoice_lines import lines_in_advance_of
 from db.meters import KeptMeter, kept_meters
 from db.pools import consumer_of
@@ -153,20 +153,23 @@ class Look:
         touched = await touched_from(self.connection, stretches)
         return {
             each.living.id: BEGINNING
-            if each.living.pools_usage or self._is_behind
+            if each.living.pools_usage
             else min(each.late_from or EVER, grain or EVER)
             for each, grain in zip(marked, touched, strict=True)
         }
 
-    @property
-    def _is_behind(self) -> bool:
-        """Whether some meter catches up with the others: of what it will find, rollups tell nothing yet."""
-        return any(kept.rolled_up_to < self.counted_to for kept in self.meters.values())
+    def _catches_up(self, meter: str) -> bool:
+        """Whether a meter is behind the others: of what it will find, rollups tell nothing yet."""
+        return self.meters[meter].rolled_up_to < self.counted_to
 
     async def _to_load(
         self, marked: Sequence[Marked], reached: Mapping[str, datetime]
     ) -> dict[str, datetime]:
-        """From when on the windows of each life matter: all of them for levels that each window's end has cut."""
+        """From when on the windows of each life matter: all of them for levels that each window's end has cut, and while
+        any may be of a meter that catches up.
+        """
+        if any(self._catches_up(key) for key in self.meters):
+            return dict.fromkeys(reached, BEGINNING)
         found = dict(reached)
         for each in marked:
             plans = [await self.plan(ref) for ref in plans_for(each.living, "period_end", ())]
@@ -196,7 +199,12 @@ class Look:
             coupons = redeeming_ahead(living, "period_end")
             counts = await redeemed(self.connection, coupons, living.customer)
             facts = replace(facts, redeemed=counts)
-        after = [window for window in windows if window.billed.window.end > reached]
+        after = [
+            window
+            for window in windows
+            if window.billed.window.end > reached
+            or self._catches_up(meter_of(facts, window.billed).key)
+        ]
         if not after:
             return facts
         late = await reached_since(self.connection, facts, living, after, self.counted_to)

@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.usage_levels import levels_set
 from db.usage_measures import (
     Consumer,
+    Tail,
     measures_by_time,
-    measures_by_transaction,
+    measures_of_tail,
     voided_times,
 )
-from db.usage_rollups import KeptRollups, kept_rollups, rolled_up_to
+from db.usage_rollups import KeptRollups, kept_rollups, standing
 from db.usage_values import counted, quantities_of_values
 from domain.account import Need
 from domain.calendar import Period
@@ -228,25 +229,22 @@ async def _read(
     """Rollups, edges and tail of some periods; None where nothing has been rolled up, or is being just now."""
     parts = tuple(chain.from_iterable(periods))
     stretches = tuple(part.stretch for part in parts)
-    watermark, stale = await rolled_up_to(connection, consumer, meter, cutoff)
-    if not watermark:
+    stands = await standing(connection, consumer, meter, cutoff)
+    if not stands.watermark:
         return None
-    voided = await voided_times(
-        connection, consumer, meter, stretches, since=watermark, until=cutoff
-    )
+    tail = Tail(stands.watermark, cutoff, stands.tail_is_long)
+    voided = await voided_times(connection, consumer, meter, stretches, tail)
     grain = grain_of(meter)
-    apart = {*stale, *(grain_at(time, grain) for time in voided)}
+    apart = {*stands.stale, *(grain_at(time, grain) for time in voided)}
     covered, edges = zip(*(by_grains(parts, grain, apart) for parts in periods), strict=True)
     kept = await kept_rollups(connection, consumer, meter, covered)
-    if kept.watermark != watermark:
+    if kept.watermark != stands.watermark:
         return None
     at_edges = await measures_by_time(
         connection, consumer, meter, tuple(chain(*edges)), until=cutoff
     )
     in_grains = tuple(part.stretch for part in chain(*covered))
-    last = await measures_by_transaction(
-        connection, consumer, meter, in_grains, since=watermark, until=cutoff
-    )
+    last = await measures_of_tail(connection, consumer, meter, in_grains, tail)
     each = iter(parted((*at_edges, *last), stretches))
     fresh = [[(p, m) for p in parts for m in next(each)] for parts in periods]
     return _Read(kept, covered, fresh)
@@ -269,8 +267,8 @@ async def _quantities(
         for measured in read.fresh
     ]
     found = await quantities_of_values(connection, consumer, meter, read.covered, groups, fresh)
-    watermark, _ = await rolled_up_to(connection, consumer, meter, cutoff)
-    return found if watermark == read.kept.watermark else None
+    stands = await standing(connection, consumer, meter, cutoff)
+    return found if stands.watermark == read.kept.watermark else None
 
 
 def rolled_up(measures: Iterable[tuple[Part, Measure]]) -> SumsByWindow:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import usage_tail
 from db.usage_measures import MEMBERS, Consumer
+from db.usage_tail import IS_LONG
 from domain.calendar import Period
 from domain.metering.consumption import BEGINNING
 from domain.metering.grains import LONGEST_GRAIN, grain_of, whole_grains
@@ -24,26 +26,41 @@ class ClosedWindow:
     cutoff: int
 
 
-# Whole grains by what the pump noted of them (the one in which a child joined, too), the edges by their events, and what the pump has not seen by the end of
-# the log, which is found by transaction before anything else is asked. All in one statement: between two of them a
-# pump might move the watermark.
-_LATE = text(f"""
-    WITH closed AS (
+_NOT_ROLLED_UP = "(SELECT min(greatest(cutoff, rolled_up_to)) FROM closed)"
+_OF_TAIL = f"tx >= {_NOT_ROLLED_UP} AND tx < CAST(CAST(:until AS text) AS xid8)"
+_BY_TRANSACTION = f"""
+    SELECT customer_id, subscription_id, event_name, time, tx FROM usage_events WHERE {_OF_TAIL}
+"""
+_BY_TIME = f"""
+    SELECT DISTINCT e.* FROM {MEMBERS} CROSS JOIN LATERAL (
+        SELECT customer_id, subscription_id, event_name, time, tx FROM usage_events
+        WHERE customer_id = f.customer AND time >= greatest((SELECT min(start) FROM closed), f.since)
+            AND time < least((SELECT max(stop) FROM closed), f.until) OFFSET 0
+    ) e
+    WHERE {_OF_TAIL}
+"""
+_CLOSED = """
+    closed AS (
         SELECT c.*, m.rolled_up_to FROM unnest(CAST(:meters AS text[]), CAST(:event_names AS text[]),
             CAST(:starts AS timestamptz[]), CAST(:stops AS timestamptz[]), CAST(:cutoffs AS xid8[]))
             WITH ORDINALITY AS c (meter, event_name, start, stop, cutoff, place)
         JOIN meters m ON m.key = c.meter
-    ), grains AS (
+    )
+"""
+_IS_LONG = text(f"WITH {_CLOSED} SELECT {IS_LONG.format(since=_NOT_ROLLED_UP)}")
+
+
+# Whole grains by what the pump noted of them (the one in which a child joined, too), the edges by their events, and what the
+# pump has not seen by the end of the log. All in one statement: between two of them a pump might move the watermark.
+def _late(tail: str) -> TextClause:
+    return text(f"""
+    WITH {_CLOSED}, grains AS (
         SELECT * FROM unnest(CAST(:grain_places AS bigint[]), CAST(:grain_starts AS timestamptz[]),
             CAST(:grain_stops AS timestamptz[])) AS g (place, start, stop)
     ), edges AS (
         SELECT * FROM unnest(CAST(:edge_places AS bigint[]), CAST(:edge_starts AS timestamptz[]),
             CAST(:edge_stops AS timestamptz[])) AS e (place, start, stop)
-    ), tail AS MATERIALIZED (
-        SELECT customer_id, subscription_id, event_name, time, tx FROM usage_events
-        WHERE tx >= (SELECT min(greatest(cutoff, rolled_up_to)) FROM closed)
-            AND tx < CAST(CAST(:until AS text) AS xid8)
-    )
+    ), tail AS MATERIALIZED ({tail})
     SELECT c.place FROM closed c
     WHERE EXISTS (
         SELECT FROM grains g CROSS JOIN {MEMBERS}
@@ -70,8 +87,10 @@ _LATE = text(f"""
                 OR coalesce(e.subscription_id, :subscription) = :subscription)
     )
     ORDER BY c.place
-""")
+    """)
 
+
+_LATE = {False: _late(_BY_TRANSACTION), True: _late(_BY_TIME)}  # by whether the tail is long
 
 # Of many customers and of all meters, by what the pump noted: found by transaction before anything else is asked.
 _TOUCHED = text("""
@@ -119,15 +138,11 @@ async def late_windows(
     """
     if not windows:
         return ()
-    rows = await connection.execute(
-        _LATE,
-        {
-            **consumer.asked,
-            "longest": LONGEST_GRAIN,
-            "until": str(until),
-            **_columns([_counted(closed) for closed in windows]),
-        },
-    )
+    columns = _columns([_counted(closed) for closed in windows])
+    asked = {**consumer.asked, **columns, "longest": LONGEST_GRAIN, "until": str(until)}
+    probe = {**columns, "until": str(until), "most_read_whole": usage_tail.MOST_READ_WHOLE}
+    tail_is_long = (await connection.execute(_IS_LONG, probe)).scalar_one()
+    rows = await connection.execute(_LATE[tail_is_long], asked)
     return tuple(place - 1 for place in rows.scalars())
 
 

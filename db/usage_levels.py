@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.usage_measures import (
     Consumer,
+    Tail,
     measures_by_time,
-    measures_by_transaction,
+    measures_of_tail,
     voided_times,
 )
-from db.usage_rollups import IN_ORDER, kept_rollups, rolled_up_to
+from db.usage_rollups import IN_ORDER, kept_rollups, standing
 from domain.metering.consumption import group_of
 from domain.metering.grains import Part, by_grains, grain_at, grain_of
 from domain.metering.measuring import GroupKey
@@ -41,17 +42,18 @@ async def levels_set(
     parts = tuple(chain.from_iterable(periods))
     stretches = tuple(part.stretch for part in parts)
     grain = grain_of(meter)
-    watermark, stale = await rolled_up_to(connection, consumer, meter, cutoff)
-    if not watermark:
+    stands = await standing(connection, consumer, meter, cutoff)
+    if not stands.watermark:
         return None
-    news = {"since": watermark, "until": cutoff}
-    last = await measures_by_transaction(connection, consumer, meter, stretches, **news)
-    voided = await voided_times(connection, consumer, meter, stretches, **news)
-    apart = {grain_at(time, grain) for time in (*(m.time for m in last), *voided)} | {*stale}
+    tail = Tail(stands.watermark, cutoff, stands.tail_is_long)
+    last = await measures_of_tail(connection, consumer, meter, stretches, tail)
+    voided = await voided_times(connection, consumer, meter, stretches, tail)
+    fresh = {grain_at(time, grain) for time in (*(m.time for m in last), *voided)}
+    apart = {*fresh, *stands.stale}
     covered, _ = by_grains(parts, grain, apart)
     grains = [replace(part, origin=part.stretch.start, length=grain) for part in covered]
     kept = await kept_rollups(connection, consumer, meter, (grains,), IN_ORDER)
-    if kept.watermark != watermark:
+    if kept.watermark != stands.watermark:
         return None
     pieces = list(_pieces(meter, kept.sums[0]))
     apart |= _tangled(pieces)

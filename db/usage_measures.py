@@ -99,6 +99,24 @@ _VOIDED = text(f"""
     JOIN {MEMBERS} ON {_OF_MEMBER}
     JOIN {_STRETCHES} ON e.time >= s.start AND e.time < s.stop AND {_OF_CONSUMER}
 """)
+_VOIDED_BY_TIME = text(f"""
+    SELECT DISTINCT e.time FROM {_STRETCHES} CROSS JOIN {MEMBERS} CROSS JOIN LATERAL (
+        SELECT * FROM usage_events
+        WHERE customer_id = f.customer AND time >= greatest(s.start, f.since)
+            AND time < least(s.stop, f.until) OFFSET 0
+    ) e
+    WHERE {_OF_CONSUMER} AND e.voids IS NOT NULL
+        AND e.tx >= CAST(CAST(:since AS text) AS xid8) AND e.tx < CAST(CAST(:until AS text) AS xid8)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The log of the transactions `[since, until)`. A long one is not read whole for one consumer."""
+
+    since: int
+    until: int
+    is_long: bool
 
 
 async def measures_by_time(
@@ -118,19 +136,23 @@ async def measures_by_time(
     return [m async for m in _measures(connection, _BY_TIME, parameters, meter)]
 
 
-async def measures_by_transaction(
+async def measures_of_tail(
     connection: AsyncConnection,
     consumer: Consumer,
     meter: Meter,
     stretches: Sequence[Period],
-    since: int,
-    until: int,
+    tail: Tail,
 ) -> list[Measure]:
-    """The same, for a range of transactions that is known to be short."""
-    if not stretches or since >= until:
+    """The same, of the end of the log."""
+    if tail.is_long:
+        return await measures_by_time(
+            connection, consumer, meter, stretches, tail.until, tail.since
+        )
+    if not stretches or tail.since >= tail.until:
         return []
-    parameters = _parameters(consumer, meter, stretches, since, until) | _bounds(stretches)
-    return [m async for m in _measures(connection, _BY_TRANSACTION, parameters, meter)]
+    parameters = _parameters(consumer, meter, stretches, tail.since, tail.until)
+    bounds = _bounds(stretches)
+    return [m async for m in _measures(connection, _BY_TRANSACTION, parameters | bounds, meter)]
 
 
 async def voided_times(
@@ -138,16 +160,18 @@ async def voided_times(
     consumer: Consumer,
     meter: Meter,
     stretches: Sequence[Period],
-    since: int,
-    until: int,
+    tail: Tail,
 ) -> list[datetime]:
-    """The times within some stretches of events that transactions `[since, until)`, known to be few, have voided: what
-    was summed up to `since` may hold some of them, and is to be measured anew around these times.
+    """The times within some stretches of events that the end of the log has voided: what was summed up before it may hold
+    some of them, and is to be measured anew around these times.
     """
-    if not stretches or since >= until:
+    if not stretches or tail.since >= tail.until:
         return []
-    parameters = _parameters(consumer, meter, stretches, since, until) | _bounds(stretches)
-    return list((await connection.execute(_VOIDED, parameters)).scalars())
+    parameters = _parameters(consumer, meter, stretches, tail.since, tail.until)
+    statement = _VOIDED_BY_TIME if tail.is_long else _VOIDED
+    if not tail.is_long:
+        parameters |= _bounds(stretches)
+    return list((await connection.execute(statement, parameters)).scalars())
 
 
 def readable(

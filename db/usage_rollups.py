@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import usage_tail
 from db.usage_measures import MEMBERS, Consumer
+from db.usage_tail import IS_LONG
 from domain.decimals import plain
 from domain.errors import Corrupt
 from domain.metering.grains import Part, grain_of
@@ -158,12 +160,12 @@ def _reading(aggregates: frozenset[tuple[str, str]]) -> TextClause:
     """)
 
 
-_STANDING = text("""
+_STANDING = text(f"""
     SELECT m.rolled_up_to::text, array(
         SELECT DISTINCT k.grain FROM usage_rollups k
         WHERE k.customer_id = ANY(:customers) AND k.meter = :meter
-            AND k.last_tx >= CAST(CAST(:cutoff AS text) AS xid8)
-    )
+            AND k.last_tx >= CAST(CAST(:until AS text) AS xid8)
+    ), {IS_LONG.format(since="m.rolled_up_to")}
     FROM meters m WHERE m.key = :meter
 """)
 
@@ -177,17 +179,31 @@ async def add_rollups(
         await connection.execute(_ADD, {"environment": environment, "rollups": as_json(rows)})
 
 
-async def rolled_up_to(
-    connection: AsyncConnection, consumer: Consumer, meter: Meter, cutoff: int
-) -> tuple[int, Collection[datetime]]:
-    """The watermark of a meter, and the grains whose rollups are no help: with transactions from `cutoff` on, and where
-    somebody joined or parted. Raises `Corrupt` without such a meter.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The watermark of a meter, the grains whose rollups are no help, with transactions from a cut-off on, and where
+    somebody joined or parted; and whether the log is long from the watermark to the cut-off.
     """
-    asked = {**consumer.asked, "meter": meter.key, "cutoff": str(cutoff)}
+
+    watermark: int
+    stale: Collection[datetime]
+    tail_is_long: bool
+
+
+async def standing(
+    connection: AsyncConnection, consumer: Consumer, meter: Meter, cutoff: int
+) -> Standing:
+    """Raises `Corrupt` without such a meter."""
+    asked = {
+        **consumer.asked,
+        "meter": meter.key,
+        "until": str(cutoff),
+        "most_read_whole": usage_tail.MOST_READ_WHOLE,
+    }
     row = (await connection.execute(_STANDING, asked)).one_or_none()
     if row is None:
         raise Corrupt(f"there is no meter {meter.key}")
-    return int(row[0]), {*row[1], *consumer.divided(grain_of(meter))}
+    return Standing(int(row[0]), {*row[1], *consumer.divided(grain_of(meter))}, row[2])
 
 
 async def kept_rollups(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from db import usage_tail
 from db.events import ingest
 from db.session import Database
 from db.tenants import Environment
@@ -55,10 +56,15 @@ class Books:
         return [str(METERS[place]["key"]) for place in places]
 
 
-@pytest.fixture(params=["rolled up", "at the end of the log"])
+@pytest.fixture(params=["rolled up", "at the end of the log", "at the end of a long log"])
 async def books(
-    request: pytest.FixtureRequest, database: Database, environment: Environment
+    request: pytest.FixtureRequest,
+    database: Database,
+    environment: Environment,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Books:
+    if request.param == "at the end of a long log":
+        monkeypatch.setattr(usage_tail, "MOST_READ_WHOLE", 1)
     books = Books(database, environment.id, pumped=request.param == "rolled up")
     async with database.transaction(environment.id) as connection:
         for meter in METERS:
