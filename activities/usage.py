@@ -1,6 +1,7 @@
 """The usage pump at work: one shard of the environments, round after round."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
@@ -18,7 +19,7 @@ from db.claims import Claimed, expire_claims, expiring, uncounted
 from db.entitling import refresh
 from db.locks import lock_customer
 from db.pools import consumer_of
-from db.running import payers_waiting, rate_payers
+from db.running import note_tried, payers_waiting, rate_payers
 from db.running_facts import Payer
 from db.session import Database
 from db.subscriptions import state_of
@@ -37,6 +38,9 @@ STEPS_A_ROUND = (
     20  # of a log that is longer, the next round rolls up more: wallets wait for no backlog
 )
 TOLD_A_ROUND = 10  # a snapshot can wait, and wallets wait for this
+WATCHING_SHARE = (
+    0.25  # of the time that all before it took: wallets wait for whoever watches them, too
+)
 ALLOWANCES_A_ROUND = 50
 WALLETS_A_ROUND = 200
 PAYERS_AT_ONCE = 50
@@ -88,9 +92,11 @@ class UsageSteps(Steps):
         """Roll up what is complete, or as much of it as a round may, bring wallets up to date with that, have them watched,
         then tell those who wait.
         """
+        begun = time.monotonic()
         events = await self._roll_up(environment)
         await self.bring_up_to_date(environment)
-        await watch(self.database, environment)
+        share = WATCHING_SHARE * (time.monotonic() - begun)
+        await watch(self.database, environment, timedelta(seconds=share))
         await self.tell_those_who_wait(environment)
         return events
 
@@ -118,6 +124,7 @@ class UsageSteps(Steps):
                 await self._expire(environment, claimed)
         async with self.database.transaction(environment) as connection:
             payers = await payers_waiting(connection, WALLETS_A_ROUND)
+            await note_tried(connection, payers)
             settled = await uncounted(connection, WALLETS_A_ROUND)
         for first in range(0, len(payers), PAYERS_AT_ONCE):
             await self._rate(environment, payers[first : first + PAYERS_AT_ONCE])

@@ -1,7 +1,9 @@
 """Whatever watches wallets and customers has a look at those that changed, or that it is time to look at again."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +17,8 @@ from db.session import Database
 from db.wallets import time_of
 from db.watching import Watched, look_at, note_look, open_to_new_alerts, wallets_to_watch
 
-WATCHED_A_ROUND = 50
+WATCHED_A_ROUND = 50  # wallets, and customers
+WATCHED_AT_LEAST = 10  # of both together
 
 # Each acts in the transaction that it is given, in which the customer is locked, and tells when to look again although
 # nothing has changed. What it watches is named in `db.watching`, too.
@@ -23,18 +26,23 @@ Watcher = Callable[[AsyncConnection, Watched], Awaitable[datetime | None]]
 WATCHERS: tuple[Watcher, ...] = (watch_alerts, top_up_automatically)
 
 
-async def watch(database: Database, environment: str) -> None:
-    """One round."""
+async def watch(database: Database, environment: str, share: timedelta = timedelta.max) -> None:
+    """One round: at least a few looks, and as many more as begin within the `share` of time that is watching's."""
     async with database.transaction(environment) as connection:
         await open_to_new_alerts(connection)
         wanting = await wallets_to_watch(connection, WATCHED_A_ROUND)
         customers = await customers_to_look_at(connection, WATCHED_A_ROUND)
-    for payer in wanting:
-        with apart(f"the wallet of {payer.customer} is not watched"):
-            await watch_wallet(database, environment, payer)
-    for customer in customers:
-        with apart(f"what {customer} uses is not watched"):
-            await watch_customer(database, environment, customer)
+    begun = time.monotonic()
+    for number, wanted in enumerate(_by_turns(wanting, customers)):
+        if number >= WATCHED_AT_LEAST and time.monotonic() - begun >= share.total_seconds():
+            return
+        match wanted:
+            case Payer(customer):
+                with apart(f"the wallet of {customer} is not watched"):
+                    await watch_wallet(database, environment, wanted)
+            case customer:
+                with apart(f"what {customer} uses is not watched"):
+                    await watch_customer(database, environment, customer)
 
 
 async def watch_wallet(database: Database, environment: str, payer: Payer) -> None:
@@ -55,3 +63,8 @@ async def watch_customer(database: Database, environment: str, customer: str) ->
         again_at = await watch_use(connection, environment, customer, at)
         if again_at is not None:
             await look_again(connection, environment, customer, again_at)
+
+
+def _by_turns(wallets: Iterable[Payer], customers: Iterable[str]) -> Iterator[Payer | str]:
+    for pair in zip_longest(wallets, customers):
+        yield from (wanted for wanted in pair if wanted is not None)

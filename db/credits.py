@@ -55,9 +55,10 @@ _LIST = text(f"""
     ORDER BY g.seq LIMIT :limit
 """)
 _NAMED = text(f"SELECT {_COLUMNS} {_FROM} WHERE g.id = ANY(:ids)")
+# Of one that has ended all was posted away, and nothing comes back to it.
 _LEFT = text(f"""
     SELECT * FROM (
-        SELECT {_COLUMNS} {_FROM} WHERE g.customer_id = :customer AND g.currency = :currency
+        SELECT {_COLUMNS} {_FROM} WHERE g.customer_id = :customer AND g.currency = :currency AND g.ended_at IS NULL
     ) AS g WHERE remaining > 0 ORDER BY g.seq
 """)
 

@@ -71,13 +71,24 @@ _LIVED = text("""
 """)
 # Also those whose holds were settled with what is complete by now, though nothing of it may run up.
 _PAYERS = text("""
-    SELECT customer_id, currency FROM running_usage JOIN wallets USING (environment_id, customer_id, currency)
-    WHERE marked > rated
-    UNION
-    SELECT payer_id, currency FROM holds
-    WHERE currency IS NOT NULL AND status = 'settled' AND claim > 0
-        AND settled_tx < pg_snapshot_xmin(pg_current_snapshot())
-    ORDER BY customer_id, currency LIMIT :limit
+    SELECT customer_id, currency FROM wallets JOIN (
+        SELECT environment_id, customer_id, currency FROM running_usage WHERE marked > rated
+        UNION
+        SELECT environment_id, payer_id, currency FROM holds
+        WHERE currency IS NOT NULL AND status = 'settled' AND claim > 0
+            AND settled_tx < pg_snapshot_xmin(pg_current_snapshot())
+    ) waiting USING (environment_id, customer_id, currency)
+    ORDER BY tried_at NULLS FIRST, customer_id, currency LIMIT :limit
+""")
+# Whose wallet somebody has just now is as good as tried.
+_TRY = text("""
+    UPDATE wallets w SET tried_at = clock_timestamp()
+    FROM (
+        SELECT customer_id, currency FROM wallets
+        JOIN unnest(CAST(:customers AS text[]), CAST(:currencies AS text[])) AS p (customer_id, currency)
+            USING (customer_id, currency)
+        FOR UPDATE OF wallets SKIP LOCKED
+    ) tried WHERE w.customer_id = tried.customer_id AND w.currency = tried.currency
 """)
 _LOCK = text("""
     SELECT watermark::text FROM wallets WHERE customer_id = :customer AND currency = :currency FOR UPDATE
@@ -167,9 +178,16 @@ async def note_step(
 
 
 async def payers_waiting(connection: AsyncConnection, limit: int) -> Sequence[Payer]:
-    """Those with a wallet for whom something may run up that was not rated yet."""
+    """Those with a wallet for whom something may run up that was not rated yet: first those whom it was longest not tried
+    for, so that nobody waits for ever behind others, whether these are many or fail each time.
+    """
     rows = await connection.execute(_PAYERS, {"limit": limit})
     return [Payer(*row) for row in rows]
+
+
+async def note_tried(connection: AsyncConnection, payers: Sequence[Payer]) -> None:
+    """It is about to be tried to rate what runs up for them."""
+    await connection.execute(_TRY, _columns(payers))
 
 
 async def rate_running(database: Database, environment: str, payer: Payer) -> None:

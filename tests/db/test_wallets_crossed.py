@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from activities.steps import Arrival, ChargeUsage
+from activities.credits import CreditSteps
+from activities.steps import Arrival, ChargeUsage, GrantLife
 from activities.taking_back import take_back
+from db.credits import find_grants, grants_left
 from db.locks import lock_customer
 from db.session import Database
 from db.tenants import Environment
@@ -56,3 +58,27 @@ async def test_what_a_void_invoice_had_billed_runs_up_again(
         await take_back(connection, world.environment, name, TAKEN)
     await pumped(world)
     assert str((await wallet(world)).running) == "12.00"
+
+
+async def test_nothing_comes_back_to_a_grant_that_has_ended(
+    database: Database, environment: Environment
+) -> None:
+    """So whoever asks what is left of grants need not look at those."""
+    world = await open_world(database, environment)
+    await world.begin()
+    grant = await world.grant(1_000, expires_at=TAKEN + timedelta(days=40))
+    lasting = await world.grant(200)
+    await world.use("e1", 250, TAKEN)
+    await world.end_period()
+    ((name,),) = await world.rows("SELECT name FROM invoices ORDER BY seq DESC LIMIT 1")
+    assert grant.expires_at is not None
+    life = GrantLife(world.environment, grant.id, world.customer, grant.expires_at)
+    await CreditSteps(database).end_grant(life)
+    async with database.transaction(world.environment) as connection:
+        await lock_customer(connection, world.customer)
+        await take_back(connection, world.environment, str(name), grant.expires_at)
+        rows = {row.balance.grant.id: row for row in await find_grants(connection, 10)}
+        left = await grants_left(connection, world.customer, "USD")
+    assert rows[grant.id].ended_at is not None
+    assert rows[grant.id].balance.remaining.minor == 0
+    assert [(each.grant.id, each.remaining.minor) for each in left] == [(lasting.id, 200)]

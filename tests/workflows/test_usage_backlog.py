@@ -1,14 +1,17 @@
 """A log that is longer than a round: what is rolled up of it counts, and nobody waits for the rest."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import cast
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.client import Client
 
 import activities.usage
+import activities.watching
 from activities.usage import STEPS_A_ROUND, UsageSteps
+from activities.watching import watch
 from db.ids import new_id
 from db.running import rate_payers
 from db.running_facts import Payer
@@ -141,3 +144,57 @@ async def test_a_customer_whose_rows_are_away_holds_up_no_other(
     assert (await running(acme), await running(globex)) == ("0.00", "5.00")
     await steps.pump_shard(0, 1)
     assert await running(acme) == "5.00"
+
+
+async def test_who_always_fails_is_tried_after_the_others(
+    database: Database, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = await begun(database, environment)
+    globex = await neighbour(acme, "globex")
+    for customer in ("acme", "globex"):
+        await use(acme, customer, 500)
+    await wait_for_horizon(database)
+    first = min(acme.customer, globex.customer)
+    tried: list[str] = []
+
+    async def fails(database: Database, environment: str, payers: Collection[Payer]) -> None:
+        (payer,) = payers
+        tried.append(payer.customer)
+        if payer.customer == first:
+            raise ValueError("it always does")
+        await rate_payers(database, environment, payers)
+
+    monkeypatch.setattr(activities.usage, "WALLETS_A_ROUND", 1)
+    monkeypatch.setattr(activities.usage, "rate_payers", fails)
+    for _ in range(3):
+        await steps_of(database).pump_environment(environment.id)
+    assert tried == [first, max(acme.customer, globex.customer), first]
+    assert {await running(acme), await running(globex)} == {"0.00", "5.00"}
+
+
+async def test_watching_has_a_share_of_a_round(
+    database: Database, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallets = [Payer(f"c{number}", "USD") for number in range(20)]
+    customers = [payer.customer for payer in wallets]
+    looked: list[Payer | str] = []
+
+    async def to_watch(connection: AsyncConnection, limit: int) -> Sequence[Payer]:
+        return wallets
+
+    async def to_look_at(connection: AsyncConnection, limit: int) -> Sequence[str]:
+        return customers
+
+    async def look(database: Database, environment: str, wanted: Payer | str) -> None:
+        looked.append(wanted)
+        raise Unavailable("just now")
+
+    monkeypatch.setattr(activities.watching, "wallets_to_watch", to_watch)
+    monkeypatch.setattr(activities.watching, "customers_to_look_at", to_look_at)
+    monkeypatch.setattr(activities.watching, "watch_wallet", look)
+    monkeypatch.setattr(activities.watching, "watch_customer", look)
+    await watch(database, environment.id, timedelta(0))
+    assert looked == [each for pair in zip(wallets[:5], customers, strict=False) for each in pair]
+    looked.clear()
+    await watch(database, environment.id, timedelta(hours=1))
+    assert len(looked) == len(wallets) + len(customers)

@@ -11,6 +11,7 @@ depends_on = None
 def upgrade() -> None:
     op.execute(LOOKED_TO)
     op.execute(TRIED_AT)
+    op.execute(GRANTS_THAT_LAST)
 
 
 # Transactions before `looked_to` have reached none of the windows that were billed of a life, or none that ends before
@@ -22,4 +23,9 @@ LOOKED_TO = """
 # When it was last tried to bring a wallet up to date, whether or not it could be: those wait longest have their turn.
 TRIED_AT = """
     ALTER TABLE wallets ADD COLUMN tried_at timestamptz;
+"""
+
+# Those of which something may be left: of a life of years most have ended.
+GRANTS_THAT_LAST = """
+    CREATE INDEX credit_grants_that_last ON credit_grants (environment_id, customer_id, seq) WHERE ended_at IS NULL;
 """
