@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.billed_usage import BilledWindow, windows_since
+from db.billed_usage import BilledWindow, billed_windows, windows_since
 from db.facts import load_customers, load_plan, meter_of, plans_for, reached_since
 from db.invoice_lines import lines_in_advance_of
 from db.meters import KeptMeter, kept_meters
@@ -104,14 +104,18 @@ class Look:
         without credits, which pay what runs up and are no part of it.
         """
         reached = await self._reached(marked)
-        windows = await windows_since(self.connection, await self._to_load(marked, reached))
+        since = await self._to_load(marked, reached)
+        windows = await windows_since(self.connection, since)
         advance = await lines_in_advance_of(
             self.connection, {each.living.id: _since(each.living) for each in marked}
         )
         found = []
         for each in marked:
             id = each.living.id
-            facts = await self._facts(each, windows[id], reached[id])
+            loaded = windows[id]
+            if loaded and since[id] > BEGINNING and await self._cut_levels(each.living, loaded):
+                loaded = await billed_windows(self.connection, id)
+            facts = await self._facts(each, loaded, reached[id])
             found.append(Ahead(each.living, replace(facts, advance=advance[id])))
         return await self._closed(marked, found)
 
@@ -147,8 +151,7 @@ class Look:
     async def _reached(self, marked: Sequence[Marked]) -> dict[str, datetime]:
         """From when on the time of each life that was billed may have been reached since; EVER where it was not."""
         stretches = [
-            Before(each.living.customer, _open_from(each.living), each.looked_to)
-            for each in marked
+            Before(each.living.customer, _open_from(each.living), each.looked_to) for each in marked
         ]
         touched = await touched_from(self.connection, stretches)
         return {
@@ -172,23 +175,21 @@ class Look:
             return dict.fromkeys(reached, BEGINNING)
         found = dict(reached)
         for each in marked:
-            plans = [await self.plan(ref) for ref in plans_for(each.living, "period_end", ())]
-            if self._has_levels(plans):
+            if await self._cut_levels(each.living, ()):
                 found[each.living.id] = BEGINNING
         return found
 
-    def _has_levels(self, plans: Iterable[Plan]) -> bool:
-        keys = {item.meter for plan in plans for item in plan.items if item.meter is not None}
-        return any(key in self.meters and adds_up(self.plain_meters[key]) for key in keys)
+    async def _cut_levels(self, living: Subscription, windows: Sequence[BilledWindow]) -> bool:
+        """Whether any plan of a life, or of these windows of it, has a level that the end of each window has cut."""
+        plans = (await self._plans(living, windows)).values()
+        keys = {item.meter for plan in plans for item in plan.items}
+        return any(key in keys and adds_up(kept.meter) for key, kept in self.meters.items())
 
     async def _facts(
         self, marked: Marked, windows: Sequence[BilledWindow], reached: datetime
     ) -> Facts:
         living = marked.living
         plans = await self._plans(living, windows)
-        if windows and self._has_levels(plans.values()):
-            windows = (await windows_since(self.connection, {living.id: BEGINNING}))[living.id]
-            plans = await self._plans(living, windows)
         facts = Facts(
             customer=self.customers[living.billed_to],
             plans=plans,

@@ -29,7 +29,7 @@ from db.usage import usage_for
 from db.usage_horizon import cut_off, wait_for_horizon
 from db.usage_pump import pump_once, pump_step
 from db.usage_voids import void_event
-from domain.commands import ChangePlan
+from domain.commands import Cancel, ChangePlan
 from domain.money import Money, total
 from domain.plans import PlanRef
 from domain.running import billed_usage, running_needs, running_up
@@ -100,8 +100,9 @@ class Life:
     async def until_the_next_period(self) -> None:
         period = self.world.subscription.period
         assert period is not None
-        await self._stand_at(period.end)
-        await self.close()
+        await self._stand_at(max(self.now, period.end))
+        while (period := self.world.subscription.period) and period.end <= self.now:
+            await self.close()
 
     async def _stand_at(self, now: datetime) -> None:
         self.now = now
@@ -131,6 +132,10 @@ class Life:
             if other != self.world.subscription.plan:
                 await self.world.ask(ChangePlan(other, "immediately"), self.now)
 
+    async def end(self) -> None:
+        await self.until_the_next_period()
+        await self.world.ask(Cancel("immediately", "none"), self.now)
+
     async def pump(self) -> None:
         await wait_for_horizon(self.world.database)
         limit = self.chance.randint(1, 4)
@@ -140,7 +145,7 @@ class Life:
         """Rate, and hold it against the rules."""
         payer = Payer(self.world.customer, "USD")
         async with self.world.database.transaction(self.world.environment) as connection:
-            await mark_running(connection, [payer.customer])
+            await mark_running(connection, {payer.customer: JANUARY})
         await wait_for_horizon(self.world.database)  # whatever other tests have open
         await rate_running(self.world.database, self.world.environment, payer)
         assert (await wallet(self.world)).running == await self.expected()
@@ -159,7 +164,8 @@ class Life:
             every = tuple(window.billed for window in windows if window.cut_off < until)
             facts = replace(ahead.facts, billed=every, grants=(), credit_notes=())
             ahead = replace(ahead, facts=facts)
-            if living.period is not None and living.period.end <= self.now:
+            is_waiting = living.period is not None and living.period.end <= self.now
+            if is_waiting and not living.is_over:
                 ahead = await foresight.until(ahead, self.now)
             living, facts = ahead.subscription, ahead.facts
             consumer = await consumer_of(connection, living, until)
@@ -203,9 +209,12 @@ async def test_what_runs_up_is_what_the_rules_say(
             turns, weights = [*turns, life.change], [*weights, 1]
         (what,) = chance.choices(turns, weights)
         await what()
-    await wait_for_horizon(database)
-    await pump_once(database, environment.id)
-    await life.look()
+    await life.end()
+    for _ in range(2):
+        await wait_for_horizon(database)
+        await pump_once(database, environment.id)
+        await life.look()
+        await life.use_at(JANUARY + DAY)
 
 
 async def test_of_an_old_life_only_windows_that_usage_has_reached_are_read(
