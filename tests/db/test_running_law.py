@@ -3,7 +3,7 @@ however old it is, in whatever order its usage comes, and however far the pump i
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from db import usage_tail
 from db.billed_usage import BilledWindow, billed_windows, windows_since
 from db.foresight import Foresight
 from db.ids import new_id
-from db.meters import kept_meters
+from db.meters import KeptMeter, kept_meters
 from db.plans import add_version, lock_plan
 from db.pools import consumer_of
 from db.running import mark_running, rate_running
@@ -27,11 +27,13 @@ from db.subscriptions import state_of
 from db.tenants import Environment
 from db.usage import usage_for
 from db.usage_horizon import cut_off, wait_for_horizon
+from db.usage_of_many import Asked, usage_of_many
 from db.usage_pump import pump_once, pump_step
 from db.usage_voids import void_event
 from domain.commands import Cancel, ChangePlan
 from domain.money import Money, total
 from domain.plans import PlanRef
+from domain.pricing.usage import Usage
 from domain.running import billed_usage, running_needs, running_up
 from tests.billing_world import JANUARY, METERED, PRO, TOKENS, World, open_world
 from tests.db.test_wallets import wallet
@@ -253,3 +255,33 @@ async def test_of_an_old_life_only_windows_that_usage_has_reached_are_read(
     await looked()
     await life.use_at(life.now)
     assert await looked() == set()
+
+
+async def test_periods_in_their_grace_are_rated_together(
+    database: Database, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await open_world(database, environment)
+    lives = [world, *[await world.sibling(f"s{number}") for number in range(2, 5)]]
+    for each in lives:
+        await each.begin()
+    await world.grant(10_000)
+    await world.use("e1", 700, JANUARY + DAY)
+    async with database.transaction(environment.id) as connection:
+        await connection.execute(text("UPDATE test_clocks SET now = '2026-02-02T00:00:00Z'"))
+    await wait_for_horizon(database)
+    await pump_once(database, environment.id)
+    asked: list[int] = []
+
+    async def noted(
+        connection: AsyncConnection,
+        those: Sequence[Asked],
+        meters: Mapping[str, KeptMeter],
+        cutoff: int,
+    ) -> dict[Asked, Usage]:
+        asked.append(len({each.consumer.subscription for each in those}))
+        return await usage_of_many(connection, those, meters, cutoff)
+
+    monkeypatch.setattr(db.running_facts, "usage_of_many", noted)
+    await rate_running(database, environment.id, Payer(world.customer, "USD"))
+    assert asked == [4, 4]  # of the periods that are over, and of those after them
+    assert str((await wallet(world)).running) == "28.00"
