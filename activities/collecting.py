@@ -27,7 +27,7 @@ from db.payments import (
     successful_payment,
 )
 from db.session import Database
-from domain.dunning import Answer, Collection, is_wanted, taken_back
+from domain.dunning import Answer, Collection, goes_on, is_wanted, taken_back
 from domain.errors import Corrupt, Unavailable
 from domain.money import Money
 from providers.payments.port import (
@@ -49,6 +49,8 @@ class CollectionSteps(Steps):
 
     @activity.defn
     async def attempt_payment(self, step: AttemptPayment) -> Collection:
+        if (gone_on := await self._give_up_earlier(step)) is not None:
+            return gone_on
         collection, environment = step.collection, step.collection.environment
         async with self.database.transaction(environment) as connection:
             await lock_customer(connection, collection.customer)
@@ -152,6 +154,30 @@ class CollectionSteps(Steps):
         except NotChargeable as refusal:  # an answer about this amount, as good as a decline
             nothing = Money(0, payment.amount.currency)
             return PaymentOutcome("failed", "", refusal.code, nothing)
+
+    async def _give_up_earlier(self, step: AttemptPayment) -> Collection | None:
+        """An attempt that waits for the customer could be confirmed beside the new one, and be paid as well. So it is
+        given up first: None, or what has become of the collection where it went on in that instant.
+        """
+        environment, invoice = step.collection.environment, step.collection.invoice
+        async with self.database.transaction(environment) as connection:
+            earlier = await latest_attempt(connection, invoice)
+        if earlier is None or earlier.intent is None or earlier.status != "requires_action":
+            return None
+        if earlier.attempt == step.attempt:
+            return None
+        ended = await self.provider.cancel(earlier.intent)
+        if ended.status == "requires_action":
+            raise Unavailable(f"the provider does not give up {earlier.intent}")
+        if not goes_on(ended.status):
+            return None
+        async with self.database.transaction(environment) as connection:
+            await lock_customer(connection, step.collection.customer)
+            known = await find_collection(connection, invoice)
+            earlier = await find_payment(connection, earlier.name)
+            if earlier.status != "requires_action":
+                return known
+            return await record_answer(connection, known, earlier, ended, step.at)
 
     async def _take_back(
         self, collection: Collection, outcome: PaymentOutcome, at: datetime

@@ -121,6 +121,13 @@ def is_wanted(collection: Collection, status: AttemptStatus, at: datetime) -> bo
     return status != "requires_action" or gives_up_at is None or at < gives_up_at
 
 
+def goes_on(given_up: AttemptStatus) -> bool:
+    """Whether an attempt that was given up for a new one is beyond that: paid meanwhile, or the provider is at work on it.
+    Then there is no new one. If not, it stays on record as it was: nobody declined it.
+    """
+    return given_up in ("succeeded", "processing")
+
+
 def taken_back(collection: Collection, answer: Answer) -> Answer:
     """The provider's answer to a payment that was taken back because it is not wanted any more: it may have been paid in
     the same instant, and then is. Where nobody confirmed it, that is why it failed.

@@ -9,7 +9,7 @@ from domain.reading import instant
 
 # What the API shows beyond the documents of the contract.
 _IDS = ("id",)
-_OF_PAYMENTS = ("id", "customer")
+_OF_PAYMENTS = ("id", "customer", "provider_id")
 _SUBSCRIPTION = ("key", "customer", "plan", "status", "current_period")
 
 
