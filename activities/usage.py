@@ -34,9 +34,7 @@ from domain.decimals import plain
 SIGNAL_WINDOW = timedelta(days=31)
 SIGNAL = "usage"
 IDLE_SECONDS = 0.3
-STEPS_A_ROUND = (
-    20  # of a log that is longer, the next round rolls up more: wallets wait for no backlog
-)
+STEPS_A_ROUND = 5  # a second or two: the next round goes on, and wallets wait for no backlog
 TOLD_A_ROUND = 10  # a snapshot can wait, and wallets wait for this
 WATCHING_SHARE = (
     0.25  # of the time that all before it took: wallets wait for whoever watches them, too
