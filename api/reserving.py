@@ -103,18 +103,22 @@ async def _reserve_limit(
     opened: Connections, caller: Caller, own_id: str, order: HoldOrder, feature: str
 ) -> Held:
     assert order.quantity is not None
-    used: Fraction | None = None
+    since: str | None = None
     for _ in range(MOST_TRIES):
         async with opened.database.transaction(caller.environment) as connection:
-            held = await reserve_limit(connection, caller.environment, own_id, order, used)
+            held = await reserve_limit(connection, caller.environment, own_id, order, since=since)
             if held is not None:
                 return held
             found = await _find(connection, order.customer, feature)
+            since = since or found.looked
+            if found.is_fresh:
+                held = await reserve_limit(connection, caller.environment, own_id, order, found)
+                if held is not None:
+                    return held
             on = Claimed("feature", found.id, feature)
             await expire_claims(connection, caller.environment, on)
         if not found.is_fresh:
             found = await _computed(opened, caller, Asked(found.id, feature))
-            used = found.allowance.used
         if found.is_fresh:
             assert found.type is not None
             require_within(feature, found.type, found.allowance, found.reserved, order.quantity)

@@ -64,6 +64,21 @@ async def in_turns(
     return taken
 
 
+async def behind_events(
+    connected: Connected,
+    news: Sequence[Sequence[bytes]],
+    ones: Sequence[bytes],
+    others: Sequence[bytes],
+) -> tuple[Latencies, Latencies]:
+    """The same, each turn behind events of all that are asked for in it."""
+    taken = Latencies(), Latencies()
+    for events in news:
+        await connected.send(events, len(events), Latencies())
+        for requests, into in zip((ones, others), taken, strict=True):
+            await connected.send(requests, len(requests), into)
+    return taken
+
+
 async def _ready(port: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         for _ in range(600):

@@ -1,5 +1,5 @@
 """Which allowances the pump keeps up: what has become stale, has come to its end, or is behind the usage log, is to be
-computed again, so that checks find it fresh and those who keep answers are told.
+computed again, so that checks find it fresh or little news to add, and those who keep answers are told.
 """
 
 from collections.abc import Sequence
@@ -8,19 +8,36 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.allowances import Asked
+from db.allowances import IS_KEPT, Asked
 from db.customer_looks import asking
 from db.session import Database
 from db.usage_horizon import cut_off
 
-# News behind the horizon is taken away, and what it concerns is marked stale in the same statement: of whoever it is of,
-# of the parent, and of the children of either. What is being computed just now may not know of it, stale as it is: its
-# generation moves, too. Who watches any of them looks at them.
+_IS_SUM = f"a.meter IS NOT NULL AND {IS_KEPT}"
+# An allowance `a` whose sum is read with some news `n` of its customer, until the sum itself has it.
+_WAITS = f"{_IS_SUM} AND NOT pg_visible_in_snapshot(n.tx, a.seen)"
+_WAITED_FOR = f"""
+    EXISTS (
+        SELECT FROM allowances a
+        WHERE a.environment_id = n.environment_id AND a.customer_id = n.customer_id AND {_WAITS}
+    )
+"""
+# News behind the horizon is taken away, or noted as long as a sum waits for it. What it concerns is marked stale in the same
+# statement: of whoever it is of, of the parent, and of the children of either. What is being computed just now may not know
+# of it, stale as it is: its generation moves, too. Who watches any of them looks at them.
 _TAKE_NEWS = text(f"""
-    WITH news AS (
-        DELETE FROM usage_news
-        WHERE environment_id = :environment AND tx < CAST(CAST(:horizon AS text) AS xid8)
+    WITH taken AS (
+        DELETE FROM usage_news n
+        WHERE environment_id = :environment AND tx < CAST(CAST(:horizon AS text) AS xid8) AND NOT {_WAITED_FOR}
+        RETURNING customer_id, tx, noted
+    ), told AS (
+        UPDATE usage_news n SET noted = true
+        WHERE environment_id = :environment AND tx < CAST(CAST(:horizon AS text) AS xid8) AND NOT noted
+            AND {_WAITED_FOR}
         RETURNING customer_id, tx
+    ), news AS (
+        SELECT customer_id, tx, true AS is_gone FROM taken WHERE NOT noted
+        UNION ALL SELECT customer_id, tx, false FROM told
     ), elders AS (
         SELECT customer_id FROM news
         UNION SELECT parent_id FROM memberships WHERE child_id IN (SELECT customer_id FROM news)
@@ -32,8 +49,9 @@ _TAKE_NEWS = text(f"""
         SELECT a.customer_id, a.feature FROM allowances a
         WHERE a.environment_id = :environment AND a.customer_id IN (SELECT customer_id FROM family)
             AND EXISTS (
-                SELECT FROM news n WHERE n.tx >= a.watermark
+                SELECT FROM news n WHERE NOT coalesce(pg_visible_in_snapshot(n.tx, a.seen), false)
                     AND (a.stale OR n.customer_id = ANY(a.counted))
+                    AND (n.is_gone OR NOT coalesce({_IS_SUM}, false))
             )
         ORDER BY a.customer_id, a.feature FOR UPDATE
     )
@@ -41,7 +59,7 @@ _TAKE_NEWS = text(f"""
     FROM behind b WHERE a.customer_id = b.customer_id AND a.feature = b.feature
 """)
 _IS_NEWS = text("SELECT EXISTS (SELECT FROM usage_news WHERE environment_id = :environment)")
-_DUE = text("""
+_DUE = text(f"""
     SELECT customer_id, feature FROM (
         SELECT customer_id, feature FROM allowances WHERE environment_id = :environment AND stale
         UNION
@@ -51,6 +69,10 @@ _DUE = text("""
         WHERE a.environment_id = :environment AND NOT a.stale
             AND a.valid_until <= greatest(:now, (SELECT max(now) FROM test_clocks))
             AND a.valid_until <= coalesce(t.now, :now)
+        UNION
+        SELECT a.customer_id, a.feature FROM usage_news n
+        JOIN allowances a ON a.environment_id = n.environment_id AND a.customer_id = n.customer_id
+        WHERE n.environment_id = :environment AND n.noted AND {_WAITS}
     ) due ORDER BY random() LIMIT :limit
 """)
 

@@ -1,9 +1,10 @@
 """Allowances in rows: the answer to all checks of a feature by one customer, read in one statement.
 
 A row is a cache that is never wrong. It is fresh until something marks it stale, in the transaction of the change, until
-the instant at which time alone makes it another, or until the log has news of a customer whose events it counts. Then it
-is computed again (`db.entitling`), and what was computed is kept only where nothing was changed meanwhile: that moves
-`generation`. What is reserved belongs to holds, and no computation touches it.
+the instant at which time alone makes it another, or until the log has news of a customer whose events it counts. Where
+what was used is one sum, the news is added to it as it is read. Else it is computed again (`db.entitling`), and what was
+computed is kept only where nothing was changed meanwhile, which moves `generation`, and nobody has kept what is younger.
+What is reserved belongs to holds, and no computation touches it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,11 +17,17 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.customer_looks import asking
+from db.meters import parsed_meter
 from db.session import write_json
+from db.usage_horizon import Snapshot, read_snapshot
 from domain.allowances import Allowance
+from domain.calendar import Period
 from domain.decimals import plain
 from domain.plans import FeatureType
+from domain.tallies import Arrived, Tally
 
+NOTHING = Fraction(0)
+MOST_NEWS = 200  # events that are added up as they are read: to compute more is as quick
 NOTHING_KNOWN = Allowance(reason="unknown")
 CHANGES_LOCK = (
     1_786_404  # any number of our own: changes for a customer share it, who adds a row has it alone
@@ -37,18 +44,22 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """An allowance as all knew it who have ended before `watermark`, of events of the customers `counted`."""
+    """An allowance as a snapshot has it, of events of the customers `counted`; what was used, where that is a `tally`."""
 
     type: FeatureType
     allowance: Allowance
     counted: tuple[str, ...]
-    watermark: int
+    seen: Snapshot
     at: datetime
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a customer's row says at an instant; without one, `generation` is None. `id` and `key` are the customer's."""
+    """What a customer's row says at an instant; without one, `generation` is None. `id` and `key` are the customer's. What
+    settled holds claim until the row counts what they used is not `reserved`: `settled` is how much that is. The row is as
+    the snapshot `seen` has it, what is told of it as `looked` has.
+    """
 
     id: str
     key: str
@@ -57,29 +68,36 @@ class Found:
     type: FeatureType | None = None
     allowance: Allowance = NOTHING_KNOWN
     reserved: Fraction = Fraction(0)
+    settled: Fraction = Fraction(0)
+    seen: str | None = None
+    looked: str | None = None
 
 
 _SAID = """a.generation, a.type, a.value, a.hard_limit::text, a.soft_limit::text, a.on_limit, a.used::text,
     a.resets_at, a.reason, a.valid_until"""
 
+# A build that knows no tallies moves the watermark alone.
+IS_KEPT = "NOT a.stale AND pg_snapshot_xmin(a.seen) = a.watermark"
+NEWS = """
+    usage_news n WHERE n.environment_id = a.environment_id AND n.customer_id = ANY(a.counted)
+        AND n.tx >= a.watermark AND NOT pg_visible_in_snapshot(n.tx, a.seen)
+"""
+"""The news of an allowance `a`: of transactions that it has not seen."""
+
 
 def _finding(asked: str) -> TextClause:
-    """One statement, of single probes: customer, row, whether there is news behind its watermark, and whether something
-    is reserved for holds that have expired, which is worth nothing. Found in that order whatever the planner knows of the
-    tables (OFFSET 0 keeps it so).
+    """One statement, of single probes: customer, row, the news of it, and what is reserved for holds that claim it no longer:
+    those that have expired are worth nothing, and what is settled is in the news. Found in that order whatever the planner
+    knows of the tables (OFFSET 0 keeps it so).
     """
     return text(f"""
-        SELECT q.place, c.id, c.key, coalesce(
-                NOT a.stale AND coalesce(a.valid_until > coalesce(t.now, :now), true) AND NOT EXISTS (
-                    SELECT FROM usage_news n WHERE n.environment_id = a.environment_id
-                        AND n.customer_id = ANY(a.counted) AND n.tx >= a.watermark
-                ), false) AS is_fresh, {_SAID},
-            (CASE WHEN a.reserved > 0 THEN a.reserved - coalesce((
-                SELECT sum(h.claim) FROM holds h
-                WHERE h.environment_id = a.environment_id AND h.payer_id = a.customer_id
-                    AND h.feature = a.feature AND h.status = 'open'
-                    AND h.expires_at <= coalesce(t.now, :now)
-            ), 0) ELSE a.reserved END)::text AS reserved
+        SELECT q.place, c.id, c.key,
+            coalesce({IS_KEPT} AND coalesce(a.valid_until > coalesce(t.now, :now), true), false) AS is_kept,
+            {_SAID}, news.events AS news, a.reserved::text, CAST(gone.expired AS text), CAST(gone.settled AS text),
+            a.seen::text, pg_current_snapshot()::text AS looked, a.window_start, a.window_end, a.subscription_id,
+            a.measured::text, CASE WHEN news.events IS NOT NULL THEN (
+                SELECT document::text FROM meters WHERE environment_id = a.environment_id AND key = a.meter
+            ) END AS meter
         FROM {asked} AS q (customer, feature, place)
         CROSS JOIN LATERAL (
             SELECT * FROM (
@@ -95,6 +113,21 @@ def _finding(asked: str) -> TextClause:
             SELECT * FROM allowances WHERE environment_id = c.environment_id AND customer_id = c.id
                 AND feature = q.feature OFFSET 0
         ) a ON true
+        LEFT JOIN LATERAL (
+            SELECT json_agg(told.events) AS events FROM (
+                SELECT CASE WHEN a.meter IS NOT NULL THEN n.events END AS events FROM {NEWS}
+                LIMIT CASE WHEN a.meter IS NULL THEN 1 ELSE {MOST_NEWS + 1} END
+            ) told
+        ) news ON true
+        LEFT JOIN LATERAL (
+            SELECT sum(h.claim) FILTER (WHERE h.status = 'open') AS expired,
+                sum(h.claim) FILTER (WHERE h.status = 'settled') AS settled
+            FROM holds h
+            WHERE a.reserved > 0 AND h.environment_id = a.environment_id AND h.payer_id = a.customer_id
+                AND h.feature = a.feature AND (
+                    h.status = 'open' AND h.expires_at <= coalesce(t.now, :now) OR h.status = 'settled' AND h.claim > 0
+                )
+        ) gone ON true
     """)
 
 
@@ -121,11 +154,14 @@ _GENERATIONS = text("""
     JOIN allowances a ON a.customer_id = q.customer AND a.feature = q.feature
 """)
 _LOCK = text("""
-    SELECT generation, reserved::text, announced FROM allowances
+    SELECT generation, seen::text, reserved::text, announced FROM allowances
     WHERE customer_id = :customer AND feature = :feature FOR UPDATE
 """)
 _KEEP = text("""
-    UPDATE allowances SET stale = false, watermark = CAST(CAST(:watermark AS text) AS xid8),
+    UPDATE allowances SET stale = false, seen = CAST(CAST(:seen AS text) AS pg_snapshot),
+        watermark = pg_snapshot_xmin(CAST(CAST(:seen AS text) AS pg_snapshot)),
+        meter = :meter, subscription_id = :subscription, window_start = :start, window_end = :end,
+        measured = CAST(CAST(:measured AS text) AS numeric),
         counted = :counted, type = :type, value = CAST(:value AS jsonb),
         hard_limit = CAST(CAST(:hard_limit AS text) AS numeric),
         soft_limit = CAST(CAST(:soft_limit AS text) AS numeric), on_limit = :on_limit,
@@ -190,6 +226,7 @@ class Locked:
     """A row that nobody else changes until the transaction ends, and the answer that was announced of it last."""
 
     generation: int
+    seen: Snapshot | None
     reserved: Fraction
     announced: Mapping[str, object] | None
 
@@ -198,7 +235,10 @@ async def lock_allowance(connection: AsyncConnection, asked: Asked) -> Locked | 
     """A row, once those have ended who are changing it. In READ COMMITTED only."""
     row = {"customer": asked.customer, "feature": asked.feature}
     found = (await connection.execute(_LOCK, row)).one_or_none()
-    return None if found is None else Locked(found[0], Fraction(found[1]), found[2])
+    if found is None:
+        return None
+    seen = None if found[1] is None else read_snapshot(found[1])
+    return Locked(found[0], seen, Fraction(found[2]), found[3])
 
 
 async def keep_allowance(
@@ -208,11 +248,16 @@ async def keep_allowance(
     announced: Mapping[str, object] | None,
 ) -> None:
     """Put what was computed in a locked row, all but what is reserved."""
-    told = computed.allowance
+    told, tally = computed.allowance, computed.tally
     row = {
         "customer": asked.customer,
         "feature": asked.feature,
-        "watermark": str(computed.watermark),
+        "seen": computed.seen.written,
+        "meter": tally and tally.meter.key,
+        "subscription": tally and tally.subscription,
+        "start": tally and tally.window.start,
+        "end": tally and tally.window.end,
+        "measured": None if tally is None else _numeric(tally.measured),
         "counted": list(computed.counted),
         "type": computed.type,
         "value": write_json(told.value),
@@ -248,18 +293,48 @@ def _found(row: Row[Any]) -> Found:
     if row.generation is None:
         return Found(row.id, row.key)
     value = tuple(row.value) if isinstance(row.value, list) else row.value
+    used = _used(row)
     allowance = Allowance(
         value=value,
         limit=_fraction(row.hard_limit),
         soft_limit=_fraction(row.soft_limit),
         on_limit=row.on_limit,
-        used=_fraction(row.used),
+        used=_fraction(row.used) if used is None else used,
         resets_at=row.resets_at,
         reason=row.reason,
         valid_until=row.valid_until,
     )
-    reserved = Fraction(row.reserved)
-    return Found(row.id, row.key, row.generation, row.is_fresh, row.type, allowance, reserved)
+    settled, expired = _fraction(row.settled) or NOTHING, _fraction(row.expired) or NOTHING
+    return Found(
+        id=row.id,
+        key=row.key,
+        generation=row.generation,
+        is_fresh=row.is_kept and (row.news is None or used is not None),
+        type=row.type,
+        allowance=allowance,
+        reserved=Fraction(row.reserved) - settled - expired,
+        settled=settled,
+        seen=row.seen,
+        looked=row.looked,
+    )
+
+
+def _used(row: Row[Any]) -> Fraction | None:
+    """What was used with the news of it. None where there is no news, or it is too long or not told."""
+    if row.news is None or row.meter is None or None in row.news:
+        return None
+    news = [event for events in row.news for event in events]
+    if len(row.news) > MOST_NEWS or len(news) > MOST_NEWS:
+        return None
+    window = Period(row.window_start, row.window_end)
+    tally = Tally(parsed_meter(row.meter), window, row.subscription_id, Fraction(row.measured))
+    return tally.with_arrived(_arrived(*event) for event in news).used
+
+
+def _arrived(
+    name: str, subscription: str | None, time: str, properties: Mapping[str, object], voids: bool
+) -> Arrived:
+    return Arrived(name, subscription, datetime.fromisoformat(time), properties, voids)
 
 
 def _numeric(value: Fraction | None) -> str | None:

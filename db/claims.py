@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.outbox import announce
+from db.usage_horizon import Snapshot
 from db.wallets import time_of
 from domain.decimals import plain
 from domain.holds import Hold
@@ -66,7 +67,7 @@ _COUNTED = {
         WITH counted AS (
             SELECT id, claim FROM holds
             WHERE payer_id = :customer AND {kind} = :name AND status = 'settled' AND claim > 0
-                AND settled_tx < CAST(CAST(:watermark AS text) AS xid8)
+                AND pg_visible_in_snapshot(settled_tx, CAST(CAST(:known AS text) AS pg_snapshot))
             FOR UPDATE
         ), settled AS (
             UPDATE holds h SET claim = 0 FROM counted WHERE h.id = counted.id
@@ -147,12 +148,12 @@ async def settled_on_credit(
 
 
 async def give_back_what_is_counted(
-    connection: AsyncConnection, on: Claimed, watermark: str
+    connection: AsyncConnection, on: Claimed, known: Snapshot
 ) -> Fraction | None:
     """Settled holds claim nothing any more once what they used counts in what they are on, which the caller has locked: it
-    does for those settled by transactions before the watermark. What is reserved then, where that is less than before.
+    does for those settled by transactions that are `known` there. What is reserved then, where that is less than before.
     """
-    asked = {"customer": on.customer, "name": on.name, "watermark": watermark}
+    asked = {"customer": on.customer, "name": on.name, "known": known.written}
     reserved = (await connection.execute(_COUNTED[on.kind], asked)).scalar_one_or_none()
     return None if reserved is None else Fraction(reserved)
 

@@ -28,8 +28,8 @@ from db.plans import find_plan
 from db.pools import consumer_of
 from db.session import Database
 from db.subscriptions import living_of
-from db.usage import usage_for
-from db.usage_horizon import all_seen, cut_off
+from db.usage import measured_in, usage_for
+from db.usage_horizon import Snapshot, all_before, snapshot_of
 from db.usage_measures import Consumer
 from domain.account import Need
 from domain.allowances import at_present, differs
@@ -43,6 +43,7 @@ from domain.features import read_feature
 from domain.metering.meter import Meter, adds_up
 from domain.plans import Feature, Plan
 from domain.subscription import Subscription
+from domain.tallies import Tally, is_one_sum
 
 TOPIC = "entitlement.changed"
 
@@ -64,12 +65,9 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The usage log as a transaction that is REPEATABLE READ sees it: all of it before `seen`, and for good before
-    `watermark`.
-    """
+    """The usage log as a snapshot has it."""
 
-    watermark: int
-    seen: int
+    seen: Snapshot
     meters: Mapping[str, Meter]
 
 
@@ -130,13 +128,13 @@ async def circumstances(connection: AsyncConnection, customer: str) -> Circumsta
 async def log_seen(connection: AsyncConnection) -> Log:
     """In a transaction that is REPEATABLE READ."""
     meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
-    return Log(await cut_off(connection), await all_seen(connection), meters)
+    return Log(await snapshot_of(connection), meters)
 
 
 async def log_until(connection: AsyncConnection, watermark: int) -> Log:
     """The log before a watermark, for good: so every transaction sees it that is younger."""
     meters = {kept.meter.key: kept.meter for kept in await kept_meters(connection)}
-    return Log(watermark, watermark, meters)
+    return Log(all_before(watermark), meters)
 
 
 async def compute(
@@ -147,12 +145,18 @@ async def compute(
     has = entitled(feature, person.standings(feature.key), override, person.at)
     uses: list[Use] = []
     counted: set[str] = set()
+    tally: Tally | None = None
     for claim in has.claims:
         consumer = await _consumer(connection, person.customer, claim, log)
         counted.update((consumer.customer, *(child.customer for child in consumer.children)))
-        uses.append(await _use(connection, claim, consumer, feature, log))
+        meter = _meter_of(feature, log)
+        if is_one_sum(meter, has.claims) and counted == {person.customer.id}:
+            tally = await _tally(connection, claim, consumer, meter, log)
+            uses.append(Use(tally.used))
+        else:
+            uses.append(await _use(connection, claim, consumer, feature, meter, log))
     result = allowance(feature, has, uses)
-    return Computed(feature.type, result, tuple(sorted(counted)), log.watermark, person.at)
+    return Computed(feature.type, result, tuple(sorted(counted)), log.seen, person.at, tally)
 
 
 async def _look(database: Database, environment: str, asked: Collection[Asked]) -> _Seen:
@@ -196,8 +200,10 @@ async def _keep(
     locked = await lock_allowance(connection, asked)
     if locked is None or locked.generation != generation:
         return None
-    on, known = Claimed("feature", asked.customer, asked.feature), str(computed.watermark)
-    left = await give_back_what_is_counted(connection, on, known)
+    if locked.seen is not None and computed.seen.is_behind(locked.seen):
+        return None
+    on = Claimed("feature", asked.customer, asked.feature)
+    left = await give_back_what_is_counted(connection, on, computed.seen)
     reserved = locked.reserved if left is None else left
     answer = answer_document(at_present(computed.allowance, reserved))
     await keep_allowance(connection, asked, computed, answer)
@@ -218,16 +224,32 @@ async def _consumer(
 ) -> Consumer:
     if claim.subscription is None:
         return Consumer(customer.id, None, customer.timezone)
-    return await consumer_of(connection, claim.subscription, log.seen)
+    return await consumer_of(connection, claim.subscription, log.seen.end)
+
+
+def _meter_of(feature: Feature, log: Log) -> Meter:
+    if feature.meter is None:
+        raise Corrupt(f"the feature {feature.key} limits what nothing measures")
+    return log.meters[feature.meter]
+
+
+async def _tally(
+    connection: AsyncConnection, claim: Claim, consumer: Consumer, meter: Meter, log: Log
+) -> Tally:
+    window = claim.windows.current
+    measured = await measured_in(connection, consumer, meter, window, log.seen.end)
+    return Tally(meter, window, consumer.subscription, measured)
 
 
 async def _use(
-    connection: AsyncConnection, claim: Claim, consumer: Consumer, feature: Feature, log: Log
+    connection: AsyncConnection,
+    claim: Claim,
+    consumer: Consumer,
+    feature: Feature,
+    meter: Meter,
+    log: Log,
 ) -> Use:
     """What was used in the windows of a claim."""
-    if feature.meter is None:
-        raise Corrupt(f"the feature {feature.key} limits what nothing measures")
-    meter = log.meters[feature.meter]
     before: Iterable[datetime] = ()
     if claim.subscription is not None and adds_up(meter):
         before = (await closings(connection, claim.subscription)).get(meter.key, ())
@@ -235,5 +257,5 @@ async def _use(
         Need(feature.key, meter.key, window, closings=closings_before(meter, before, window))
         for window in claim.measured
     ]
-    used = await usage_for(connection, consumer, needs, log.meters, log.seen)
+    used = await usage_for(connection, consumer, needs, log.meters, log.seen.end)
     return Use.of([total_quantity(used[need]) for need in needs])

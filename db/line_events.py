@@ -8,13 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.event_list import Place
-from db.usage_measures import MEMBERS, Consumer, readable
+from db.usage_measures import MEMBERS, Consumer
 from db.usage_voids import STANDS
 from domain.account import Need
 from domain.explaining.consumed import is_looked_at
 from domain.grounds import Grounds
 from domain.metering.consumption import BEGINNING
-from domain.metering.measuring import Measure
+from domain.metering.measuring import Measure, readable
 from domain.metering.meter import Meter
 
 READ_AT_ONCE = 1_000

@@ -36,9 +36,10 @@ async def kept_meters(
     """
     names = None if event_names is None else sorted(event_names)
     rows = await connection.execute(_METERS, {"event_names": names})
-    return tuple(KeptMeter(_parsed(row[0]), int(row[1]), row[2]) for row in rows)
+    return tuple(KeptMeter(parsed_meter(row[0]), int(row[1]), row[2]) for row in rows)
 
 
 @lru_cache(PARSED_METERS)
-def _parsed(document: str) -> Meter:
+def parsed_meter(document: str) -> Meter:
+    """Of a document that was kept."""
     return read_meter(read_json(document))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.allowances import IS_KEPT, NEWS, NOTHING, Found
 from db.holds import HoldRow
 from db.wallets import read_wallet
 from domain.currencies import MINOR_DIGITS
@@ -81,25 +82,29 @@ _PURSE = text(f"""
         WHERE h.payer_id = who.payer AND h.currency = w.currency AND h.status = 'open' AND h.expires_at <= who.now
     ) over
 """)
-# An allowance is fresh, or what the caller has computed just now, but for usage that holds were settled with: of that they
-# claim as much as it was.
+# An allowance without news, but for usage that holds were settled with: of that they claim as much as it was. Or one that is
+# as it was when the caller read it: then with so much `used`, in which what is `settled` is counted. News that nobody had
+# seen who looked before (`since`) came later than what is asked for.
 _RESERVE_LIMIT = text(f"""
-    WITH who AS MATERIALIZED ({_WHO}), taken AS (
-        UPDATE allowances a SET reserved = a.reserved + {_AMOUNT} FROM who
-        WHERE a.customer_id = who.id AND a.feature = :feature AND NOT a.stale
+    WITH who AS MATERIALIZED ({_WHO}), known AS (
+        SELECT CAST(CAST(:used AS text) AS numeric) AS used, CAST(CAST(:settled AS text) AS numeric) AS settled,
+            CAST(:seen AS text) AS seen, CAST(CAST(:since AS text) AS pg_snapshot) AS since
+    ), taken AS (
+        UPDATE allowances a SET reserved = a.reserved + {_AMOUNT} FROM who, known
+        WHERE a.customer_id = who.id AND a.feature = :feature AND {IS_KEPT}
             AND coalesce(a.valid_until > who.now, true)
             AND a.type = 'metered' AND a.reason IS NULL
             AND (a.on_limit <> 'block' AND a.hard_limit IS NOT NULL
-                OR a.used + a.reserved + {_AMOUNT} <= a.hard_limit)
-            AND (a.used = CAST(CAST(:used AS text) AS numeric) OR NOT EXISTS (
-                SELECT FROM usage_news n WHERE n.environment_id = a.environment_id
-                    AND n.customer_id = ANY(a.counted) AND n.tx >= a.watermark
+                OR coalesce(known.used, a.used) + a.reserved - known.settled + {_AMOUNT} <= a.hard_limit)
+            AND CASE WHEN known.seen IS NOT NULL THEN a.seen::text = known.seen ELSE NOT EXISTS (
+                SELECT FROM {NEWS}
+                    AND (known.since IS NULL OR pg_visible_in_snapshot(n.tx, known.since))
                     AND NOT EXISTS (
                         SELECT FROM holds h WHERE h.environment_id = n.environment_id AND h.payer_id = a.customer_id
                             AND h.settled_tx = n.tx AND h.feature = a.feature AND h.status = 'settled' AND h.claim > 0
                     )
-            ))
-        RETURNING a.hard_limit - a.used - a.reserved AS available
+            ) END
+        RETURNING a.hard_limit - coalesce(known.used, a.used) - a.reserved + known.settled AS available
     ), kept AS (
         {_INTO_HOLDS}
         SELECT :id, :environment, :key, who.id, who.id, NULL, :feature, {_AMOUNT}, {_AMOUNT}, who.now,
@@ -141,9 +146,12 @@ async def reserve_limit(
     environment: str,
     hold_id: str,
     order: HoldOrder,
-    used: Fraction | None,
+    known: Found | None = None,
+    since: str | None = None,
 ) -> Held | None:
-    """As `reserve_credit`, a quantity of a feature. `used` is what the caller has computed just now, if it has."""
+    """As `reserve_credit`, a quantity of a feature. Where the allowance has news, do nothing, unless it is still the one that
+    the caller has `known` with them. Of news that a snapshot, `since`, has not seen nothing need be known.
+    """
     assert order.quantity is not None
     asked = {
         "environment": environment,
@@ -152,13 +160,18 @@ async def reserve_limit(
         "customer": order.customer,
         "feature": order.feature,
         "amount": plain(order.quantity),
-        "used": None if used is None else plain(used),
+        "used": None
+        if known is None or known.allowance.used is None
+        else plain(known.allowance.used),
+        "settled": plain(known.settled if known is not None else NOTHING),
+        "seen": known and known.seen,
+        "since": since,
         "seconds": order.seconds,
     }
     row = (await connection.execute(_RESERVE_LIMIT, asked)).one_or_none()
     if row is None:
         return None
-    available = max(Fraction(row.available), Fraction(0))
+    available = max(Fraction(row.available), NOTHING)
     return Held(_made(row, order, hold_id, order.quantity, None), available)
 
 

@@ -15,6 +15,7 @@ from db.facts import load_plan
 from db.pools import MEASURING
 from db.running_facts import Look, Marked, Payer, look_at, marked_of
 from db.session import Database
+from db.usage_horizon import all_before
 from domain.account import Need
 from domain.ahead import Ahead
 from domain.money import Money, greatest, settle, total
@@ -264,7 +265,7 @@ async def _write(connection: AsyncConnection, payers: Sequence[Payer], rated: _R
     rows = (await connection.execute(_SUM_UP, who | summed)).all()
     known = {Claimed("currency", row[0], row[1]): row[2] for row in rows}
     for on in sorted(known.keys() & await settled_on_credit(connection, who["customers"])):
-        await give_back_what_is_counted(connection, on, known[on])
+        await give_back_what_is_counted(connection, on, all_before(int(known[on])))
 
 
 async def _overdrafts(

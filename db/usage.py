@@ -9,7 +9,7 @@ from datetime import datetime
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, chain
-from typing import Literal
+from typing import Literal, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,7 @@ from db.usage_rollups import KeptRollups, kept_rollups, standing
 from db.usage_values import counted, quantities_of_values
 from domain.account import Need
 from domain.calendar import Period
+from domain.charges import total_quantity
 from domain.metering.consumption import (
     BEGINNING,
     by_dimensions,
@@ -43,6 +44,7 @@ from domain.metering.rollups import (
     Sums,
     SumsByWindow,
     keeps_values,
+    quantity_of,
     roll_up,
     sets_level,
     without_windows,
@@ -139,6 +141,20 @@ async def usage_by_window(
         consumption(meter, part, window, shape, consumer.timezone)
         for part, window in zip(parts, windows, strict=True)
     ]
+
+
+async def measured_in(
+    connection: AsyncConnection, consumer: Consumer, meter: Meter, window: Period, cutoff: int
+) -> Fraction:
+    """All that a meter that counts or adds up measured in a window, exact: neither rounded nor cut at 0."""
+    exact = replace(by_dimensions(meter, ()), rounding=None)
+    parts = parts_of(exact, window, consumer.timezone)
+    sums = await _sums(connection, consumer, exact, (), [parts], cutoff)
+    if sums is None:
+        measures = await measures_by_time(connection, consumer, exact, (window,), until=cutoff)
+        return sum((cast(Fraction, measure.value) for measure in measures), Fraction(0))
+    (own,) = sums
+    return total_quantity(quantity_of(exact, merged_by_window(exact, own), window))
 
 
 def parted(measures: Iterable[Measure], windows: Sequence[Period]) -> list[list[Measure]]:

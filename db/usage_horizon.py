@@ -6,6 +6,7 @@ with a smaller one. Ranges of transactions below the horizon part the log withou
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -20,7 +21,42 @@ LONGEST_LOOK_SECONDS = 0.1
 
 _HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
 _SEEN = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+_SNAPSHOT = text("SELECT pg_current_snapshot()::text")
 _OWN_TRANSACTION = text("SELECT pg_current_xact_id()::text")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a transaction sees, as PostgreSQL writes it: all transactions before `horizon`, and before `end` all but those
+    that are `running`.
+    """
+
+    written: str
+    horizon: int
+    end: int
+    running: frozenset[int]
+
+    def is_behind(self, other: "Snapshot") -> bool:
+        """Whether another, of the same database, is younger: it sees more."""
+        return (self.end, -len(self.running)) < (other.end, -len(other.running))
+
+
+def read_snapshot(written: str) -> Snapshot:
+    horizon, end, running = written.split(":")
+    return Snapshot(
+        written, int(horizon), int(end), frozenset(map(int, filter(None, running.split(","))))
+    )
+
+
+def all_before(horizon: int) -> Snapshot:
+    """The snapshot that sees all transactions before a horizon, and no other."""
+    first = max(horizon, 1)  # there is no transaction 0, and no snapshot of it
+    return read_snapshot(f"{first}:{first}:")
+
+
+async def snapshot_of(connection: AsyncConnection) -> Snapshot:
+    """In a transaction that is REPEATABLE READ, its own; else that of the statement, which is over."""
+    return read_snapshot((await connection.execute(_SNAPSHOT)).scalar_one())
 
 
 async def cut_off(connection: AsyncConnection) -> int:

@@ -10,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.usage_voids import STANDS
 from domain.calendar import Period
-from domain.errors import Invalid
 from domain.families import EVER, Member
 from domain.metering.consumption import BEGINNING
-from domain.metering.events import UsageEvent
 from domain.metering.grains import grain_at
-from domain.metering.measuring import Measure, measure
+from domain.metering.measuring import Measure, readable
 from domain.metering.meter import Meter
 
 FETCHED_AT_ONCE = 5_000
@@ -172,19 +170,6 @@ async def voided_times(
     if not tail.is_long:
         parameters |= _bounds(stretches)
     return list((await connection.execute(statement, parameters)).scalars())
-
-
-def readable(
-    meter: Meter, time: datetime, arrival: int, properties: Mapping[str, object]
-) -> Measure | None:
-    """What a meter measures of an event of its name that was kept. None for one that a meter made later cannot read:
-    it was accepted, and no meter then asked for what this one does.
-    """
-    event = UsageEvent("", meter.event_name, "", time, properties, arrival=arrival)
-    try:
-        return measure(meter, event)
-    except Invalid:
-        return None
 
 
 async def _measures(

@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.meters import KeptMeter
 from db.usage import parted, rolled_up, usage_for
-from db.usage_measures import Consumer, readable
+from db.usage_measures import Consumer
 from db.usage_rollups import AGGREGATES, group_of_row, rollup_of_row
 from db.usage_voids import STANDS
 from domain.account import Need
 from domain.metering.consumption import consumption_of_rollups, merged_by_window
 from domain.metering.grains import Part, by_grains, grain_of, parts_of
-from domain.metering.measuring import GroupKey, Measure
+from domain.metering.measuring import GroupKey, Measure, readable
 from domain.metering.meter import Meter
 from domain.metering.rollups import Rollup, SumsByWindow, keeps_values, sets_level
 from domain.pricing.usage import Usage

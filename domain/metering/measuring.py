@@ -38,6 +38,19 @@ def measure(meter: Meter, event: UsageEvent) -> Measure | None:
     return Measure(event.time, event.arrival, group, _value(meter, event.properties))
 
 
+def readable(
+    meter: Meter, time: datetime, arrival: int, properties: Mapping[str, object]
+) -> Measure | None:
+    """What a meter measures of an event of its name that was kept. None for one that a meter made later cannot read:
+    it was accepted, and no meter then asked for what this one does.
+    """
+    event = UsageEvent("", meter.event_name, "", time, properties, arrival=arrival)
+    try:
+        return measure(meter, event)
+    except Invalid:
+        return None
+
+
 def _group(meter: Meter, properties: Mapping[str, object]) -> GroupKey:
     return tuple(sorted((d.name, _text(d, properties)) for d in meter.group_by))
 

@@ -110,7 +110,7 @@ async def world(database: Database, environment: Environment) -> World:
     return world
 
 
-async def test_a_row_is_fresh_until_events_come(world: World) -> None:
+async def test_a_row_is_fresh_and_what_came_since_is_added_to_it(world: World) -> None:
     assert (await world.find()).generation is None
     await world.use("e1")
     assert (await world.refresh()).allowance.used == 10
@@ -118,11 +118,99 @@ async def test_a_row_is_fresh_until_events_come(world: World) -> None:
     kept = await world.find()
     assert (kept.is_fresh, kept.allowance.used, kept.allowance.limit) == (True, F(10), F(100))
     await world.use("e2", customer="north")
-    assert (await world.find()).is_fresh
+    assert (await world.find()).allowance.used == 10
+    await world.use("e3")
+    await world.use("e4", "2.5")
+    kept = await world.find()
+    assert (kept.is_fresh, kept.allowance.used) == (True, F("22.5"))
+    assert (await world.find("sso")).is_fresh  # no event changes what is not metered
+    assert (await world.refresh()).allowance.used == F("22.5")
+
+
+async def test_what_is_no_sum_is_fresh_until_events_come(world: World) -> None:
+    async with world.database.transaction(world.environment) as connection:
+        await add_meter(
+            connection, world.environment, {**TOKENS, "key": "peak", "aggregation": "max"}
+        )
+        feature = {"key": "peak", "type": "metered", "meter": "peak"}
+        await add(connection, world.environment, "features", new_id("fea"), feature)
+        given = OverrideRow("peak", {**CALLS, "feature": "peak"}, "promised", "key:a", TENTH, None)
+        await put_override(connection, world.environment, world.acme, given)
+    await world.refresh("peak")
+    assert (await world.find("peak")).is_fresh
+    await world.use("e1")
+    assert not (await world.find("peak")).is_fresh
+    assert await world.keep_up() == 1
+    kept = await world.find("peak")
+    assert (kept.is_fresh, kept.allowance.used) == (True, F(10))
+
+
+async def test_too_much_news_is_computed(world: World) -> None:
+    await world.refresh()
+    events = [an_event(f"e{n}") for n in range(allowances.MOST_NEWS + 1)]
+    for each in (events[:100], events[100:200], events[200:]):
+        assert (await world.find()).is_fresh
+        await send(world.database, world.environment, each)
+    assert not (await world.find()).is_fresh
+    assert (await world.refresh()).allowance.used == 10 * len(events)
+    await send(world.database, world.environment, [an_event(f"f{n}") for n in range(101)])
+    assert not (await world.find()).is_fresh  # more at once than is told of
+
+
+async def test_news_waits_for_the_sums_that_are_read_with_it(world: World) -> None:
+    """Whoever the pump has not come to yet loses nothing, and is not stale meanwhile."""
+    await world.refresh()
+    await world.use("e1")
+    async with world.database.transaction(world.environment) as connection:
+        await _take_all_news(connection, world.environment)
+    kept = await world.find()
+    assert (kept.is_fresh, kept.allowance.used) == (True, F(10))
+    assert await world.keep_up() == 1
+    async with world.database.transaction(world.environment) as connection:
+        await _take_all_news(connection, world.environment)
+        left = text("SELECT count(*) FROM usage_news")
+        assert (await connection.execute(left)).scalar_one() == 0
+    assert (await world.find()).allowance.used == 10
+
+
+async def test_who_computes_longer_than_the_next_keeps_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is younger stays: the news that the older one lacks may have been taken away."""
+    await world.refresh()
+    computing = entitling._compute_all
+
+    async def slowly(*asked: object) -> object:
+        computed = await computing(*asked)  # type: ignore[arg-type]  # passed on as they came
+        await world.use("e1")
+        with monkeypatch.context() as quick:
+            quick.setattr(entitling, "_compute_all", computing)
+            await world.refresh()
+        async with world.database.transaction(world.environment) as connection:
+            await _take_all_news(connection, world.environment)
+        return computed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(entitling, "_compute_all", slowly)
+        assert not (await world.refresh()).is_fresh
+    kept = await world.find()
+    assert (kept.is_fresh, kept.allowance.used) == (True, F(10))
+
+
+async def test_what_an_older_build_has_kept_is_computed_again(world: World) -> None:
+    """It knows no tally, and moves the watermark alone."""
+    await world.use("e1")
+    await world.refresh()
+    await world.use("e2")
+    older = text("""
+        UPDATE allowances SET stale = false, used = 20, watermark = pg_snapshot_xmin(pg_current_snapshot())
+    """)
+    async with world.database.transaction(world.environment) as connection:
+        await connection.execute(older)
+        await connection.execute(text("DELETE FROM usage_news"))
     await world.use("e3")
     assert not (await world.find()).is_fresh
-    assert (await world.find("sso")).is_fresh  # no event changes what is not metered
-    assert (await world.refresh()).allowance.used == 20
+    assert (await world.refresh()).allowance.used == 30
 
 
 async def test_what_the_pump_took_note_of_is_stale_or_computed(world: World) -> None:
