@@ -9,39 +9,24 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench._latencies import Connected, Latencies, request
 from bench._stand import TURNS, behind_events, in_turns, standing
-from db.catalog import add
+from bench._subscribed import add_catalog, event, subscribe
 from db.customers import CustomerFacts, add_customer
 from db.ids import new_id
 from db.keys import create_key
-from db.plans import add_version, lock_plan
 from db.session import Database
-from db.subscriptions import add_subscription
-from db.tenants import Environment, open_environment, open_tenant
+from db.tenants import open_environment, open_tenant
 from db.usage_horizon import wait_for_horizon
 from db.usage_pump import pump_once
-from domain.calendar import Cycle, Interval
-from domain.plans import PlanRef
-from domain.subscription import Subscription
 
 CUSTOMERS = 200
 EVENTS_EACH = 20
 A_TURN = 320
 MOST = "1.50"
-METER = {"key": "tokens", "event_name": "llm", "aggregation": "sum", "value": "tokens"}
-FEATURE = {"key": "tokens", "type": "metered", "meter": "tokens"}
-PLAN = {
-    "key": "pro",
-    "currency": "USD",
-    "interval": {"unit": "month"},
-    "entitlements": [{"feature": "tokens", "type": "metered", "limit": "1000000"}],
-}
 ADD_EVENTS = text("""
     INSERT INTO usage_events
         (environment_id, id, event_name, customer_id, customer_key, time, properties)
@@ -69,11 +54,6 @@ class Stand:
     def select(self, customer: str) -> bytes:
         return request("GET", f"/v1/yardsticks/select/{customer}", self.key)
 
-    def event(self, customer: str, turn: int) -> bytes:
-        id = f"new {customer} {turn}"
-        event = {"id": id, "event_name": "llm", "customer": customer, "properties": {"tokens": "1"}}
-        return request("POST", "/v1/events", self.key, json.dumps(event).encode())
-
 
 async def _measure() -> list[str]:
     async with standing(_fill) as (port, key), Connected(port) as connected:
@@ -85,7 +65,7 @@ async def _measure() -> list[str]:
         kept, yardstick = await in_turns(connected, checks, selects, A_TURN)
         hundreds = [stand.check(*names[n : n + 100]) for n in range(0, CUSTOMERS, 100)]
         batches, again = await in_turns(connected, hundreds, selects, A_TURN // 10)
-        news = [[stand.event(name, turn) for name in names] for turn in range(TURNS)]
+        news = [[event(key, name, turn) for name in names] for turn in range(TURNS)]
         behind, beside = await behind_events(connected, news, checks, selects)
     return [
         f"a check takes {kept.told(yardstick)} as long as one indexed SELECT (at most {MOST})",
@@ -101,37 +81,16 @@ async def _fill(database: Database) -> str:
         tenant = await open_tenant(connection, "bench", "Bench")
         environment = await open_environment(connection, tenant.id, "test")
     async with database.transaction(environment.id) as connection:
-        await add(connection, environment.id, "meters", new_id("mtr"), METER)
-        await add(connection, environment.id, "features", new_id("fea"), FEATURE)
-        plan = await lock_plan(connection, environment.id, new_id("pln"), "pro")
-        await add_version(connection, environment.id, plan, PLAN)
+        await add_catalog(connection, environment.id)
         for number in range(CUSTOMERS):
-            await _subscribe(connection, environment, f"customer-{number}")
+            customer = new_id("cus")
+            await add_customer(
+                connection, environment.id, customer, f"customer-{number}", CustomerFacts()
+            )
+            await subscribe(connection, environment.id, customer)
         asked = {"environment": environment.id, "each": EVENTS_EACH}
         await connection.execute(ADD_EVENTS, asked)
         _, key = await create_key(connection, environment, "bench", ["admin"])
     await wait_for_horizon(database)
     await pump_once(database, environment.id)
     return key
-
-
-async def _subscribe(connection: AsyncConnection, environment: Environment, key: str) -> None:
-    """The rows of a customer and a subscription; nobody leads its life."""
-    customer = new_id("cus")
-    await add_customer(connection, environment.id, customer, key, CustomerFacts())
-    since = datetime.now(UTC) - timedelta(days=10)
-    cycle = Cycle(since, Interval("month", 1), "anniversary", "UTC")
-    subscription = Subscription(
-        id=new_id("sub"),
-        key=f"{key}-pro",
-        customer=customer,
-        plan=PlanRef("pro", 1),
-        currency="USD",
-        timezone="UTC",
-        started_at=since,
-        cycle=cycle,
-        status="active",
-        period=cycle.period(0),
-        environment=environment.id,
-    )
-    await add_subscription(connection, subscription)
