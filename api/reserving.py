@@ -15,7 +15,7 @@ from db.claims import Claimed, expire_claims
 from db.customers import find_customer
 from db.entitling import refresh
 from db.locks import lock_customer
-from db.reserving import Held, Purse, purse_of, reserve_credit, reserve_limit
+from db.reserving import Held, Purse, purse_of, reserve_credit, reserve_found, reserve_limit
 from db.running import overdraft_of, rate_running
 from db.running_facts import Payer
 from db.wallets import open_wallet, repost
@@ -106,13 +106,12 @@ async def _reserve_limit(
     since: str | None = None
     for _ in range(MOST_TRIES):
         async with opened.database.transaction(caller.environment) as connection:
-            held = await reserve_limit(connection, caller.environment, own_id, order, since=since)
-            if held is not None:
-                return held
-            found = await _find(connection, order.customer, feature)
+            found = await reserve_limit(connection, caller.environment, own_id, order, since)
+            if isinstance(found, Held):
+                return found
             since = since or found.looked
             if found.is_fresh:
-                held = await reserve_limit(connection, caller.environment, own_id, order, found)
+                held = await reserve_found(connection, caller.environment, own_id, order, found)
                 if held is not None:
                     return held
             on = Claimed("feature", found.id, feature)

@@ -13,7 +13,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.customer_looks import asking
@@ -85,12 +85,12 @@ NEWS = """
 """The news of an allowance `a`: of transactions that it has not seen."""
 
 
-def _finding(asked: str) -> TextClause:
+def finding(asked: str) -> str:
     """One statement, of single probes: customer, row, the news of it, and what is reserved for holds that claim it no longer:
     those that have expired are worth nothing, and what is settled is in the news. Found in that order whatever the planner
     knows of the tables (OFFSET 0 keeps it so).
     """
-    return text(f"""
+    return f"""
         SELECT q.place, c.id, c.key,
             coalesce({IS_KEPT} AND coalesce(a.valid_until > coalesce(t.now, :now), true), false) AS is_kept,
             {_SAID}, news.events AS news, a.reserved::text, CAST(gone.expired AS text), CAST(gone.settled AS text),
@@ -128,12 +128,14 @@ def _finding(asked: str) -> TextClause:
                     h.status = 'open' AND h.expires_at <= coalesce(t.now, :now) OR h.status = 'settled' AND h.claim > 0
                 )
         ) gone ON true
-    """)
+    """
 
 
 # Apart for one, which most ask for: of arrays the planner knows nothing, and would plan each time anew.
-_FIND_ONE = _finding("(SELECT CAST(:customer AS text), CAST(:feature AS text), 1)")
-_FIND = _finding("unnest(CAST(:customers AS text[]), CAST(:features AS text[])) WITH ORDINALITY")
+_FIND_ONE = text(finding("(SELECT CAST(:customer AS text), CAST(:feature AS text), 1)"))
+_FIND = text(
+    finding("unnest(CAST(:customers AS text[]), CAST(:features AS text[])) WITH ORDINALITY")
+)
 _SHARE = text("""
     SELECT pg_advisory_xact_lock_shared(:lock, hashtext(customer))
     FROM unnest(CAST(:customers AS text[])) AS customer
@@ -196,7 +198,7 @@ async def find_allowances(
         rows = await connection.execute(_FIND_ONE, one)
     else:
         rows = await connection.execute(_FIND, {**_columns(asked), "now": now})
-    found = {row.place: _found(row) for row in rows}
+    found = {row.place: found_in(row) for row in rows}
     return [found.get(place) for place in range(1, len(asked) + 1)]
 
 
@@ -289,7 +291,8 @@ def _columns(asked: Collection[tuple[str, str]]) -> dict[str, list[str]]:
     }
 
 
-def _found(row: Row[Any]) -> Found:
+def found_in(row: Row[Any]) -> Found:
+    """What `finding` has found."""
     if row.generation is None:
         return Found(row.id, row.key)
     value = tuple(row.value) if isinstance(row.value, list) else row.value

@@ -1,14 +1,14 @@
 """Making holds: a claim and its reservation in one statement, so that holds that race never overspend."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.allowances import IS_KEPT, NEWS, NOTHING, Found
+from db.allowances import IS_KEPT, NEWS, NOTHING, Found, finding, found_in
 from db.holds import HoldRow
 from db.wallets import read_wallet
 from domain.currencies import MINOR_DIGITS
@@ -69,7 +69,8 @@ _RESERVE = text(f"""
         FROM who, taken
         RETURNING expires_at
     )
-    SELECT who.id, who.key, who.payer, who.now, kept.expires_at, taken.* FROM who, taken, kept
+    SELECT who.id AS customer_id, who.key AS customer_key, who.payer, who.now, kept.expires_at, taken.*
+    FROM who, taken, kept
 """)
 _PURSE = text(f"""
     SELECT who.payer, who.now, w.currency, w.posted_minor, w.running_minor, w.overdraft_minor,
@@ -82,37 +83,58 @@ _PURSE = text(f"""
         WHERE h.payer_id = who.payer AND h.currency = w.currency AND h.status = 'open' AND h.expires_at <= who.now
     ) over
 """)
-# An allowance without news, but for usage that holds were settled with: of that they claim as much as it was. Or one that is
-# as it was when the caller read it: then with so much `used`, in which what is `settled` is counted. News that nobody had
-# seen who looked before (`since`) came later than what is asked for.
-_RESERVE_LIMIT = text(f"""
-    WITH who AS MATERIALIZED ({_WHO}), known AS (
-        SELECT CAST(CAST(:used AS text) AS numeric) AS used, CAST(CAST(:settled AS text) AS numeric) AS settled,
-            CAST(:seen AS text) AS seen, CAST(CAST(:since AS text) AS pg_snapshot) AS since
-    ), taken AS (
-        UPDATE allowances a SET reserved = a.reserved + {_AMOUNT} FROM who, known
-        WHERE a.customer_id = who.id AND a.feature = :feature AND {IS_KEPT}
-            AND coalesce(a.valid_until > who.now, true)
-            AND a.type = 'metered' AND a.reason IS NULL
-            AND (a.on_limit <> 'block' AND a.hard_limit IS NOT NULL
-                OR coalesce(known.used, a.used) + a.reserved - known.settled + {_AMOUNT} <= a.hard_limit)
-            AND CASE WHEN known.seen IS NOT NULL THEN a.seen::text = known.seen ELSE NOT EXISTS (
-                SELECT FROM {NEWS}
-                    AND (known.since IS NULL OR pg_visible_in_snapshot(n.tx, known.since))
-                    AND NOT EXISTS (
-                        SELECT FROM holds h WHERE h.environment_id = n.environment_id AND h.payer_id = a.customer_id
-                            AND h.settled_tx = n.tx AND h.feature = a.feature AND h.status = 'settled' AND h.claim > 0
-                    )
-            ) END
-        RETURNING a.hard_limit - coalesce(known.used, a.used) - a.reserved + known.settled AS available
-    ), kept AS (
-        {_INTO_HOLDS}
-        SELECT :id, :environment, :key, who.id, who.id, NULL, :feature, {_AMOUNT}, {_AMOUNT}, who.now,
-            who.now + make_interval(secs => :seconds), NULL, NULL
-        FROM who, taken
-        RETURNING expires_at
+
+
+def _reserving(used: str, condition: str) -> str:
+    """What reserves of an allowance `a` where the condition holds, by what was used then, and makes the hold."""
+    return f"""
+        WITH who AS MATERIALIZED ({_WHO}), taken AS (
+            UPDATE allowances a SET reserved = a.reserved + {_AMOUNT} FROM who
+            WHERE a.customer_id = who.id AND a.feature = :feature AND {IS_KEPT}
+                AND coalesce(a.valid_until > who.now, true)
+                AND a.type = 'metered' AND a.reason IS NULL
+                AND (a.on_limit <> 'block' AND a.hard_limit IS NOT NULL
+                    OR {used} + a.reserved + {_AMOUNT} <= a.hard_limit)
+                AND {condition}
+            RETURNING a.hard_limit - {used} - a.reserved AS available
+        ), kept AS (
+            {_INTO_HOLDS}
+            SELECT :id, :environment, :key, who.id, who.id, NULL, :feature, {_AMOUNT}, {_AMOUNT}, who.now,
+                who.now + make_interval(secs => :seconds), NULL, NULL
+            FROM who, taken
+            RETURNING expires_at
+        ), made AS (
+            SELECT who.id AS customer_id, who.key AS customer_key, who.id AS payer, who.now, kept.expires_at, taken.available
+            FROM who, taken, kept
+        )
+    """
+
+
+# News of what holds were settled with is none: of that they claim as much as it was. News that nobody had seen who looked
+# before (`since`) came later than what is asked for. Where nothing is reserved, what there is is found in the same statement.
+_NO_NEWS = f"""
+    NOT EXISTS (
+        SELECT FROM {NEWS}
+            AND coalesce(pg_visible_in_snapshot(n.tx, CAST(CAST(:since AS text) AS pg_snapshot)), true)
+            AND NOT EXISTS (
+                SELECT FROM holds h WHERE h.environment_id = n.environment_id AND h.payer_id = a.customer_id
+                    AND h.settled_tx = n.tx AND h.feature = a.feature AND h.status = 'settled' AND h.claim > 0
+            )
     )
-    SELECT who.id, who.key, who.id AS payer, who.now, kept.expires_at, taken.available FROM who, taken, kept
+"""
+_NOT_MADE = (
+    "SELECT CAST(:customer AS text), CAST(:feature AS text), 1 WHERE NOT EXISTS (SELECT FROM made)"
+)
+_RESERVE_LIMIT = text(f"""
+    {_reserving("a.used", _NO_NEWS)}
+    SELECT made.*, found.*
+    FROM made FULL JOIN ({finding(f"({_NOT_MADE})")}) found ON false
+""")
+# What the caller has found, with the news of it. Of what is settled the claims are in what was used.
+_USED = "(CAST(CAST(:used AS text) AS numeric) - CAST(CAST(:settled AS text) AS numeric))"
+_RESERVE_FOUND = text(f"""
+    {_reserving(_USED, "a.seen::text = :seen")}
+    SELECT * FROM made
 """)
 
 
@@ -146,33 +168,31 @@ async def reserve_limit(
     environment: str,
     hold_id: str,
     order: HoldOrder,
-    known: Found | None = None,
     since: str | None = None,
-) -> Held | None:
-    """As `reserve_credit`, a quantity of a feature. Where the allowance has news, do nothing, unless it is still the one that
-    the caller has `known` with them. Of news that a snapshot, `since`, has not seen nothing need be known.
+) -> Held | Found:
+    """Hold a quantity of a feature; or do nothing, and tell what there is of it: where that does not cover it as it is kept,
+    is not fresh, or has news. Of news that a snapshot, `since`, has not seen nothing need be known. Raises as
+    `reserve_credit` does, and `NotFound`.
     """
-    assert order.quantity is not None
-    asked = {
-        "environment": environment,
-        "id": hold_id,
-        "key": order.key,
-        "customer": order.customer,
-        "feature": order.feature,
-        "amount": plain(order.quantity),
-        "used": None
-        if known is None or known.allowance.used is None
-        else plain(known.allowance.used),
-        "settled": plain(known.settled if known is not None else NOTHING),
-        "seen": known and known.seen,
-        "since": since,
-        "seconds": order.seconds,
-    }
+    asked = {**_asked(environment, hold_id, order), "since": since, "now": datetime.now(UTC)}
     row = (await connection.execute(_RESERVE_LIMIT, asked)).one_or_none()
     if row is None:
-        return None
-    available = max(Fraction(row.available), NOTHING)
-    return Held(_made(row, order, hold_id, order.quantity, None), available)
+        raise NotFound(f"there is no customer {order.customer}")
+    return found_in(row) if row.available is None else _limit_held(row, order, hold_id)
+
+
+async def reserve_found(
+    connection: AsyncConnection, environment: str, hold_id: str, order: HoldOrder, found: Found
+) -> Held | None:
+    """The same by what the caller has found with its news, if what is kept is still the same."""
+    asked = {
+        **_asked(environment, hold_id, order),
+        "used": plain(found.allowance.used or NOTHING),
+        "settled": plain(found.settled),
+        "seen": found.seen,
+    }
+    row = (await connection.execute(_RESERVE_FOUND, asked)).one_or_none()
+    return None if row is None else _limit_held(row, order, hold_id)
 
 
 async def purse_of(connection: AsyncConnection, customer: str, currency: str) -> Purse:
@@ -186,13 +206,32 @@ async def purse_of(connection: AsyncConnection, customer: str, currency: str) ->
     return Purse(row.payer, row.now, wallet, row.is_behind)
 
 
+def _asked(environment: str, hold_id: str, order: HoldOrder) -> dict[str, object]:
+    assert order.quantity is not None
+    return {
+        "environment": environment,
+        "id": hold_id,
+        "key": order.key,
+        "customer": order.customer,
+        "feature": order.feature,
+        "amount": plain(order.quantity),
+        "seconds": order.seconds,
+    }
+
+
+def _limit_held(row: Row[Any], order: HoldOrder, hold_id: str) -> Held:
+    assert order.quantity is not None
+    available = max(Fraction(row.available), NOTHING)
+    return Held(_made(row, order, hold_id, order.quantity, None), available)
+
+
 def _made(
     row: Row[Any], order: HoldOrder, hold_id: str, held: Fraction, currency: str | None
 ) -> HoldRow:
     hold = Hold(
         id=hold_id,
         key=order.key,
-        customer=row.id,
+        customer=row.customer_id,
         payer=row.payer,
         currency=currency,
         feature=order.feature,
@@ -203,4 +242,4 @@ def _made(
         unit=order.unit,
         unit_rate=order.unit_rate,
     )
-    return HoldRow(hold, row.key, row.now)
+    return HoldRow(hold, row.customer_key, row.now)
