@@ -92,6 +92,18 @@ async def test_usage_beside_holds_counts_at_once(asking: Asking) -> None:
     assert (await asking.post("holds", hold("10")))["available"] == "0"
 
 
+async def test_usage_behind_a_settled_hold_counts_each_once(asking: Asking) -> None:
+    """What was settled is in what was used as soon as the news is added to it, and claims nothing beside that."""
+    held = await asking.post("holds", hold("60"))
+    await asking.post(f"holds/{held['id']}/settle", {"quantity": "25"})
+    await asking.send([{"id": "e1", "event_name": "llm", "customer": "acme", "properties": {"tokens": "30"}}])  # fmt: skip
+    assert await left(asking) == "45"
+    problem = await refused(asking, "holds", hold("45.5"), 409, "limit_reached")
+    assert problem["available"] == "45"
+    assert (await asking.post("holds", hold("45")))["available"] == "0"
+    assert await left(asking) == "0"
+
+
 async def test_an_expired_hold_takes_nothing_of_a_limit(asking: Asking, world: World) -> None:
     await asking.post("holds", hold("100", expires_in=60))
     await refused(asking, "holds", hold("1"), 409, "limit_reached")
