@@ -2,11 +2,13 @@
 is billed, shown or simulated.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
+from operator import attrgetter
 from typing import Literal, assert_never
 
 from domain.calendar import Period
@@ -31,6 +33,8 @@ from domain.pricing.usage import (
 )
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+_time = attrgetter("time")
 
 
 def consumption(
@@ -135,7 +139,9 @@ def group_of(meter: Meter, key: GroupKey) -> GroupKey:
 
 
 def _regrouped(meter: Meter, measures: Iterable[Measure]) -> Iterator[Measure]:
-    return (replace(measure, group=group_of(meter, measure.group)) for measure in measures)
+    for measure in measures:
+        group = group_of(meter, measure.group)
+        yield measure if group == measure.group else replace(measure, group=group)
 
 
 def _billed(usage: Quantity | Groups, shape: Literal["quantity", "groups"]) -> Usage:
@@ -164,12 +170,26 @@ def _aggregated(
     closings: Sequence[datetime],
 ) -> Quantity | Groups:
     known = tuple(measures)
-    carried_in: Carried = NOTHING_CARRIED
-    for stretch in stretches_before(window, closings) if meter.carry_over else ():
-        carried_in = level_at_end(meter, known, stretch, carried_in)
+    carried_in = _carried_into(meter, known, window, closings)
     if meter.aggregation != "weighted_sum":  # whose level does change in what is left out
         known = tuple(_outside(known, without))
     return at_least_nothing(aggregate(meter, known, window, timezone, carried_in, without))
+
+
+def _carried_into(
+    meter: Meter, measures: Sequence[Measure], window: Period, closings: Sequence[datetime]
+) -> Carried:
+    """The level that a window begins with. Each stretch looks at its own measures alone: there may be many of both."""
+    carried_in: Carried = NOTHING_CARRIED
+    if not meter.carry_over:
+        return carried_in
+    ordered = sorted(measures, key=_time)
+    first = 0
+    for stretch in stretches_before(window, closings):
+        last = bisect_left(ordered, stretch.end, first, key=_time)
+        carried_in = level_at_end(meter, ordered[first:last], stretch, carried_in)
+        first = last
+    return carried_in
 
 
 def _outside(measures: Iterable[Measure], without: Sequence[Period]) -> Iterator[Measure]:

@@ -1,7 +1,7 @@
 """What was used, in the shape that a price takes."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -29,13 +29,14 @@ def used(
     events: Sequence[Used],
     shape: UsageShape,
     without: Sequence[Period] = (),
+    closings: Sequence[datetime] = (),
 ) -> Usage:
     read = read_meter({"key": "m", "event_name": "e", "value": "n", **meter})
     measures = [
         Measure(START + timedelta(days=day), arrival, group, Fraction(value))
         for arrival, (day, value, group) in enumerate(events)
     ]
-    return consumption(read, measures, JANUARY, shape, without=without)
+    return consumption(read, measures, JANUARY, shape, without=without, closings=closings)
 
 
 def days(first: int, last: int) -> Period:
@@ -124,6 +125,29 @@ def test_a_level_is_carried_into_the_window(aggregation: str, total: str) -> Non
     meter = {"aggregation": aggregation, "carry_over": True}
     assert used(meter, events, "quantity") == Quantity(Fraction(total))
     assert used({"aggregation": aggregation}, events, "quantity") == Quantity(Fraction(0))
+
+
+@pytest.mark.parametrize(("aggregation", "total"), [("sum", "8"), ("weighted_sum", "8")])
+def test_a_level_was_cut_at_each_closing_and_each_looks_at_its_own_measures(
+    aggregation: str, total: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100 days before January each was closed: the first took the level to -100, which is 0, later ones changed it
+    by 8, and by 1 and -1 in turn. The measures come in any order.
+    """
+    looked_at: list[datetime] = []
+    contains = Period.contains
+
+    def counted(period: Period, at: datetime) -> bool:
+        looked_at.append(at)
+        return contains(period, at)
+
+    monkeypatch.setattr(Period, "contains", counted)
+    swing = [(day, "1" if day % 2 else "-1", ()) for day in range(-98, 0)]
+    events: Sequence[Used] = [*reversed(swing), (-99, "8", ()), (-100, "-100", ())]
+    closings = [START + timedelta(days=day) for day in range(-99, 1)]
+    meter = {"aggregation": aggregation, "carry_over": True}
+    assert used(meter, events, "quantity", closings=closings) == Quantity(Fraction(total))
+    assert len(looked_at) <= 3 * len(events)
 
 
 def test_a_level_changes_in_what_is_left_out_but_bears_nothing_there() -> None:
