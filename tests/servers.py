@@ -23,7 +23,7 @@ from cli.stack.postgres import Postgres
 from cli.stack.temporal import Temporal
 from db import migrate
 
-START_SECONDS = 60
+START_SECONDS = 180  # on a busy machine; a keeper that ends is noticed at once
 Addresses = Mapping[str, str]
 
 

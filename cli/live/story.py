@@ -44,6 +44,7 @@ async def tell(
     for at, entries in groupby(scenario.timeline, key=lambda entry: entry.at):
         together = list(entries)
         if before is not None:
+            await story.settle()
             await before(at)
         if not all(story.is_quiet(entry) for entry in together):
             await story.arrive(at)
@@ -59,6 +60,7 @@ class _Story:
         self._weir = weir
         self._sandbox = sandbox
         self._clock = ""
+        self._acted_at: datetime | None = None
         self.answers: list[Document] = []
 
     async def set_up(self, raw: Raw) -> None:
@@ -86,6 +88,12 @@ class _Story:
     async def arrive(self, at: datetime) -> None:
         """The clock shows `at`, and nothing that is due at it has happened but what is to be paid at once."""
         await lead(self._weir, self._clock, at, "before")
+        self._acted_at = None
+
+    async def settle(self) -> None:
+        """What comes at once of the last entry has happened: on its way to a later instant the clock sees to it, too."""
+        if self._acted_at is not None:
+            await self.arrive(self._acted_at)
 
     async def end(self) -> None:
         await lead(self._weir, self._clock, self._scenario.until)
@@ -100,14 +108,15 @@ class _Story:
         return isinstance(entry.action, actions.Usage) and entry.action.time is None and in_arrears
 
     async def act(self, entry: Entry) -> None:
-        """Do what an entry asks; a refusal is an answer."""
+        """Do what an entry asks, after what came of the one before; a refusal is an answer."""
+        await self.settle()
         try:
             await self._ask(entry)
         except Refused as refusal:
             told = {name: refusal.problem.get(name) for name in ("status", "title", "detail")}
             self.answers.append({"at": written(entry.at), "action": entry.name, "error": told})
         if not self.is_quiet(entry):
-            await self.arrive(entry.at)
+            self._acted_at = entry.at
 
     async def _ask(self, entry: Entry) -> None:
         action = entry.action

@@ -59,8 +59,13 @@ def read(name: str) -> str:
         return ""
 
 
+@cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse(read(name), name)
+
+
 def broken(rule: Callable[[ast.Module], Iterator[str]], names: list[str]) -> list[str]:
-    return [f"{name}:{found}" for name in names for found in rule(ast.parse(read(name), name))]
+    return [f"{name}:{found}" for name in names for found in rule(parsed(name))]
 
 
 def matching(pattern: re.Pattern[str], names: list[str]) -> list[str]:
