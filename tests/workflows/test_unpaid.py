@@ -1,5 +1,6 @@
 """What payments do to a subscription's life, in the order in which things happen to it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,8 +63,14 @@ async def test_it_is_heard_once(temporal: Client) -> None:
 async def test_a_life_that_ends_before_its_first_payment_ends_the_collection_too(
     temporal: Client, by: str
 ) -> None:
-    async with staged(temporal, PaperSteps(GATED, ["requires_action"])) as stage:
+    steps = PaperSteps(GATED, ["requires_action"])
+    steps.held["attempt_payment"] = asyncio.Event()
+    async with staged(temporal, steps) as stage:
         life = await on_clock(stage)
+        await steps.begun.wait()
+        steps.held[
+            "attempt_payment"
+        ].set()  # the payment waits for its customer before anything else is asked
         with pytest.raises(Conflict, match="is incomplete"):
             await stage.lives.request(life, asked(Pause(), JANUARY))
         if by == "cancelled":
