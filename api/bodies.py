@@ -60,19 +60,24 @@ class ExactRequest(Request):
 
 
 class ExactRoute(APIRoute):
-    """A route whose handler gets an `ExactRequest`, and no parameter that it does not know: one that is misspelt would
-    be left out in silence. `APIRouter(route_class=ExactRoute)`.
+    """A route whose handler gets an `ExactRequest`, and nothing that it does not know: neither a parameter, nor a member
+    of a body where it takes none. What is misspelt, or is no preview here, would be left out in silence.
+    `APIRouter(route_class=ExactRoute)`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known = set(_parameters(self.dependant))
+        takes_a_body = self.body_field is not None or self.openapi_extra is not None  # read raw
 
         async def handle_exactly(request: Request) -> Response:
             unknown = [name for name in request.query_params if name not in known]
             if unknown:
                 raise Invalid(Fault(name, "is not a known parameter") for name in unknown)
-            return await handle(ExactRequest(request.scope, request.receive))
+            exact = ExactRequest(request.scope, request.receive)
+            if not takes_a_body and (await exact.body()).strip():
+                _refuse_members(await exact.json())
+            return await handle(exact)
 
         return handle_exactly
 
@@ -82,6 +87,14 @@ def _parameters(dependant: Dependant) -> Iterator[str]:
     yield from (field.alias for field in dependant.query_params)
     for beneath in dependant.dependencies:
         yield from _parameters(beneath)
+
+
+def _refuse_members(body: object) -> None:
+    """Raise `Invalid` for a body of a route that takes none, unless it is an object without members."""
+    if not isinstance(body, dict):
+        raise Invalid.at("", "must be empty, or an object without members")
+    if body:
+        raise Invalid(Fault(name, "is not a known field") for name in body)
 
 
 def _members(value: object) -> Iterable[object]:

@@ -97,6 +97,27 @@ async def test_what_is_half_a_body(shop: httpx.AsyncClient, body: str) -> None:
         assert response.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    "door",
+    [
+        "credit-grants/none/void",
+        "holds/none/release",
+        "invoices/none/void",
+        "invoices/none/pay",
+        "invoices/none/mark-paid",
+        "invoices/none/mark-uncollectible",
+        "plans/none/archive",
+        "features/none/archive",
+    ],
+)
+async def test_a_body_where_none_is_taken(shop: httpx.AsyncClient, door: str) -> None:
+    """Who asks for a preview, or for a part, is told that there is none: it would be done, and all of it."""
+    cases = [('{"preview": true}', "preview"), ('{"amount": "5"}', "amount"), ("[]", ""), ("{", "")]
+    assert await untold(shop, door, cases) == []
+    for empty in ("", " ", "{}"):
+        assert (await send(shop, door, empty)).status_code == 404
+
+
 async def test_a_story_is_as_long_as_one_answer_may_take(
     shop: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
