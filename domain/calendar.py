@@ -156,7 +156,7 @@ class Cycle:
         return islice(self._all_starts(), number)
 
     def period(self, index: int) -> Period:
-        return Period(self.start(index), self.start(index + 1))
+        return _period(self, index)
 
     def period_containing(self, at: datetime) -> tuple[int, Period]:
         """The period of an instant, and its index; raises ValueError before the first."""
@@ -199,6 +199,11 @@ class Cycle:
 
 
 @lru_cache(maxsize=10_000)  # a step of a life asks for the same few again and again
+def _period(cycle: Cycle, index: int) -> Period:
+    return Period(cycle.start(index), cycle.start(index + 1))
+
+
+@lru_cache(maxsize=10_000)  # the end of one is the start of the next
 def _start(cycle: Cycle, index: int) -> datetime:
     boundaries = cycle.boundaries()
     first = boundaries.latest(cycle.started_at)

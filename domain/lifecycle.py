@@ -168,8 +168,12 @@ def end_period(facts: Facts, subscription: Subscription, at: datetime) -> Outcom
         return Outcome(subscription)
     was_due = subscription.closes_at(period) if subscription.closes_at(period) < at else None
     changed = scheduled.at_period_end(facts, subscription, period.end)
-    closed = replace(changed.subscription, closed_at=at if at > period.end else None)
+    closed, closed_at = changed.subscription, at if at > period.end else None
+    if closed.closed_at != closed_at:
+        closed = replace(closed, closed_at=closed_at)
     outcome = _end_period(facts, closed, period.end, at, was_due)
+    if not subscription.schedule:
+        return outcome
     return replace(outcome, redeemed=changed.redeemed, refused=changed.refused)
 
 

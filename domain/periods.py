@@ -65,17 +65,24 @@ def in_next_period(subscription: Subscription, plan: Plan) -> Subscription:
 
 
 def on_plan(subscription: Subscription, plan: Plan) -> Subscription:
-    """On another plan, with its add-ons, the quantities of the items that both have and those asked for with it."""
+    """On another plan, with its add-ons, the quantities of the items that both have and those asked for with it. Mostly
+    it is on it as it is: a copy of a life costs more than that look.
+    """
     items = {item.key for item in plan.items if item.kind == "recurring"}
     items |= {add_on.key for add_on in subscription.add_ons}
-    quantities = {**subscription.quantities, **subscription.next_quantities}
+    asked = {**subscription.quantities, **subscription.next_quantities}
+    quantities = {key: quantity for key, quantity in asked.items() if key in items}
+    grace, is_asked = plan.invoice_grace, subscription.next_plan or subscription.next_quantities
+    now = (subscription.plan, subscription.invoice_grace, subscription.quantities)
+    if not is_asked and now == (plan.ref, grace, quantities):
+        return subscription
     return replace(
         subscription,
         plan=plan.ref,
         next_plan=None,
-        invoice_grace=plan.invoice_grace,
+        invoice_grace=grace,
         next_quantities={},
-        quantities={key: quantity for key, quantity in quantities.items() if key in items},
+        quantities=quantities,
     )
 
 

@@ -25,9 +25,6 @@ class Measured(NamedTuple):
     measure: Measure
     subscription: str | None
 
-    def is_of(self, subscription: str | None) -> bool:
-        return subscription is None or self.subscription in (None, subscription)
-
 
 class UsageLog:
     def __init__(self, meters: Mapping[str, Meter]) -> None:
@@ -106,7 +103,10 @@ class UsageLog:
         start = BEGINNING if self._meters[meter].carry_over else window.start
         first = bisect_left(series, start, key=_time)
         last = bisect_left(series, window.end, key=_time)
-        return [each.measure for each in series[first:last] if each.is_of(subscription)]
+        within = series[first:last]
+        if subscription is None:
+            return [each.measure for each in within]
+        return [each.measure for each in within if each.subscription in (None, subscription)]
 
 
 def _put(series: list[Measured], new: Measured) -> None:
