@@ -88,6 +88,8 @@ class CollectionSteps(Steps):
         outcome = await self._read(customer, payment)
         if outcome is not None and outcome.status in UNDER_WAY:
             outcome = await self._take_back(known, outcome, step.at)
+        elif outcome is not None:
+            outcome = await self._put_an_end_to(outcome)
         if outcome is None or outcome.status == payment.status:
             return known
         async with self.database.transaction(environment) as connection:
@@ -164,8 +166,8 @@ class CollectionSteps(Steps):
             earlier = await latest_attempt(connection, invoice)
         if earlier is None or earlier.intent is None or earlier.status != "requires_action":
             return None
-        if earlier.attempt == step.attempt:
-            return None
+        if (earlier.attempt or 0) >= step.attempt:
+            return None  # this one, or one that was made after it
         ended = await self.provider.cancel(earlier.intent)
         if ended.status == "requires_action":
             raise Unavailable(f"the provider does not give up {earlier.intent}")
@@ -190,6 +192,15 @@ class CollectionSteps(Steps):
             raise Unavailable(f"the provider does not give up {outcome.intent}")
         answer = taken_back(collection, Answer(ended.status, at, ended.failure_code))
         return replace(ended, failure_code=answer.failure_code)
+
+    async def _put_an_end_to(self, outcome: PaymentOutcome) -> PaymentOutcome:
+        """Whoever has failed to confirm a payment could confirm it yet, with another card, beside the attempt that is made
+        next, or when its invoice is void. So what has failed is given up, unless it goes on in that instant.
+        """
+        if outcome.status != "failed" or not outcome.intent:
+            return outcome
+        ended = await self.provider.cancel(outcome.intent)
+        return outcome if ended.status == "failed" else ended
 
     async def _read(self, customer: CustomerRow, payment: PaymentRow) -> PaymentOutcome | None:
         if payment.intent is not None:

@@ -41,6 +41,7 @@ class PaperProvider:
     asked: list[ChargeRequest] = field(default_factory=list)
     known: dict[str, PaymentOutcome] = field(default_factory=dict)
     refunds: dict[str, Money] = field(default_factory=dict)
+    canceled: list[str] = field(default_factory=list)
     let_go: str | None = None
     after_charge: Callable[[], None] = lambda: None
     before_charge: Callable[[], None] = lambda: None
@@ -73,9 +74,10 @@ class PaperProvider:
         return next(each for each in self.known.values() if each.intent == intent)
 
     async def cancel(self, intent: str) -> PaymentOutcome:
-        """Something under way ends as `let_go` says; what is over stays so."""
+        """What has not succeeded ends as `let_go` says: what has failed could be paid with another card."""
+        self.canceled.append(intent)
         name = next(name for name, each in self.known.items() if each.intent == intent)
-        if self.let_go and self.known[name].status in ("requires_action", "processing"):
+        if self.let_go and self.known[name].status != "succeeded":
             self.says(name, self.let_go)
         return self.known[name]
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.steps import AttemptPayment
 from db.session import Database
 from db.tenants import Environment
 from domain.dunning import customer_acted
@@ -34,6 +35,32 @@ async def test_an_attempt_beside_one_that_waits_to_be_confirmed_is_never_paid_as
     assert len(debt.provider.asked) == charged
     assert await debt.payments() == payments
     assert await debt.invoice() == (("open", 0) if let_go == "processing" else ("paid", 2000))
+
+
+async def test_a_step_that_comes_late_gives_up_no_later_attempt(debt: Debt) -> None:
+    """A worker that was taken for dead has gone on."""
+    debt.provider.answers, debt.provider.let_go = ["requires_action"], "declined:canceled"
+    waiting = await debt.attempt()
+    assert await debt.steps.attempt_payment(AttemptPayment(waiting, 1, JANUARY)) == waiting
+    assert [each.status for each in debt.provider.known.values()] == ["failed", "requires_action"]
+
+
+@pytest.mark.parametrize(
+    ("let_go", "payments"),
+    [
+        (None, [(1, "failed", "card_declined")]),
+        ("succeeded", [(1, "succeeded", None)]),  # with another card, in that instant
+    ],
+)
+async def test_what_was_not_confirmed_can_be_confirmed_no_more(
+    debt: Debt, let_go: str | None, payments: list[tuple[object, ...]]
+) -> None:
+    """Its page may still be open when the next attempt is made."""
+    debt.provider.says(debt.name, "declined:card_declined")
+    debt.provider.let_go = let_go
+    await debt.look_up()
+    assert debt.provider.canceled == [f"pi-{debt.name}"]
+    assert await debt.payments() == payments
 
 
 async def test_while_the_provider_does_not_give_an_attempt_up_there_is_no_other(debt: Debt) -> None:
