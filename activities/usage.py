@@ -121,9 +121,9 @@ class UsageSteps(Steps):
             with apart(f"the holds of {claimed.customer} do not expire"):
                 await self._expire(environment, claimed)
         async with self.database.transaction(environment) as connection:
-            payers = await payers_waiting(connection, WALLETS_A_ROUND)
-            await note_tried(connection, payers)
             settled = await uncounted(connection, WALLETS_A_ROUND)
+            payers = await payers_waiting(connection, WALLETS_A_ROUND)
+            await note_tried(connection, payers)  # last: holds wait for these wallets meanwhile
         for first in range(0, len(payers), PAYERS_AT_ONCE):
             await self._rate(environment, payers[first : first + PAYERS_AT_ONCE])
         await self._refresh(environment, [Asked(*each) for each in settled])

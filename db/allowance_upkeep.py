@@ -22,9 +22,7 @@ _WAITED_FOR = f"""
         WHERE a.environment_id = n.environment_id AND a.customer_id = n.customer_id AND {_WAITS}
     )
 """
-# News behind the horizon is taken away, or noted as long as a sum waits for it. What it concerns is marked stale in the same
-# statement: of whoever it is of, of the parent, and of the children of either. What is being computed just now may not know
-# of it, stale as it is: its generation moves, too. Who watches any of them looks at them.
+# News behind the horizon is taken away, or noted as long as a sum waits for it.
 _TAKE_NEWS = text(f"""
     WITH taken AS (
         DELETE FROM usage_news n
@@ -35,9 +33,18 @@ _TAKE_NEWS = text(f"""
         WHERE environment_id = :environment AND tx < CAST(CAST(:horizon AS text) AS xid8) AND NOT noted
             AND {_WAITED_FOR}
         RETURNING customer_id, tx
-    ), news AS (
-        SELECT customer_id, tx, true AS is_gone FROM taken WHERE NOT noted
-        UNION ALL SELECT customer_id, tx, false FROM told
+    )
+    SELECT customer_id, tx::text, true FROM taken WHERE NOT noted
+    UNION ALL SELECT customer_id, tx::text, false FROM told
+""")
+# What it concerns is marked stale: of whoever it is of, of the parent, and of the children of either. What is being computed
+# just now may not know of it, stale as it is: its generation moves, too. Who watches any of them looks at them. A row that
+# somebody keeps in this moment is waited for, and then held against all of the news once more (OFFSET 0 keeps it so; of what
+# is joined to a row only that which was found before is looked at again).
+_PASS_ON = text(f"""
+    WITH news AS (
+        SELECT * FROM unnest(CAST(:customers AS text[]), CAST(:txs AS xid8[]), CAST(:are_gone AS boolean[]))
+            AS n (customer_id, tx, is_gone)
     ), elders AS (
         SELECT customer_id FROM news
         UNION SELECT parent_id FROM memberships WHERE child_id IN (SELECT customer_id FROM news)
@@ -52,8 +59,9 @@ _TAKE_NEWS = text(f"""
                 SELECT FROM news n WHERE NOT coalesce(pg_visible_in_snapshot(n.tx, a.seen), false)
                     AND (a.stale OR n.customer_id = ANY(a.counted))
                     AND (n.is_gone OR NOT coalesce({_IS_SUM}, false))
+                OFFSET 0
             )
-        ORDER BY a.customer_id, a.feature FOR UPDATE
+        ORDER BY a.customer_id, a.feature FOR UPDATE OF a
     )
     UPDATE allowances a SET stale = true, generation = generation + 1
     FROM behind b WHERE a.customer_id = b.customer_id AND a.feature = b.feature
@@ -93,5 +101,14 @@ async def take_news(connection: AsyncConnection, environment: str) -> None:
     """
     asked = {"environment": environment}
     if (await connection.execute(_IS_NEWS, asked)).scalar_one():
-        horizon = await cut_off(connection)
-        await connection.execute(_TAKE_NEWS, {**asked, "horizon": str(horizon)})
+        await take_news_before(connection, environment, await cut_off(connection))
+
+
+async def take_news_before(connection: AsyncConnection, environment: str, horizon: int) -> None:
+    """The same, up to a horizon."""
+    asked = {"environment": environment, "horizon": str(horizon)}
+    news = (await connection.execute(_TAKE_NEWS, asked)).all()
+    if news:
+        customers, txs, are_gone = (list(column) for column in zip(*news, strict=True))
+        named = {"customers": customers, "txs": txs, "are_gone": are_gone}
+        await connection.execute(_PASS_ON, {"environment": environment, **named})

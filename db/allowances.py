@@ -9,7 +9,7 @@ What is reserved belongs to holds, and no computation touches it.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -84,6 +84,19 @@ NEWS = """
 """
 """The news of an allowance `a`: of transactions that it has not seen."""
 
+# What is reserved of an allowance `a` for holds that claim it no longer, at the time `t` of its customer.
+_GONE = """
+    LEFT JOIN LATERAL (
+        SELECT sum(h.claim) FILTER (WHERE h.status = 'open') AS expired,
+            sum(h.claim) FILTER (WHERE h.status = 'settled') AS settled
+        FROM holds h
+        WHERE a.reserved > 0 AND h.environment_id = a.environment_id AND h.payer_id = a.customer_id
+            AND h.feature = a.feature AND (
+                h.status = 'open' AND h.expires_at <= coalesce(t.now, :now) OR h.status = 'settled' AND h.claim > 0
+            )
+    ) gone ON true
+"""
+
 
 def finding(asked: str) -> str:
     """One statement, of single probes: customer, row, the news of it, and what is reserved for holds that claim it no longer:
@@ -119,15 +132,7 @@ def finding(asked: str) -> str:
                 LIMIT CASE WHEN a.meter IS NULL THEN 1 ELSE {MOST_NEWS + 1} END
             ) told
         ) news ON true
-        LEFT JOIN LATERAL (
-            SELECT sum(h.claim) FILTER (WHERE h.status = 'open') AS expired,
-                sum(h.claim) FILTER (WHERE h.status = 'settled') AS settled
-            FROM holds h
-            WHERE a.reserved > 0 AND h.environment_id = a.environment_id AND h.payer_id = a.customer_id
-                AND h.feature = a.feature AND (
-                    h.status = 'open' AND h.expires_at <= coalesce(t.now, :now) OR h.status = 'settled' AND h.claim > 0
-                )
-        ) gone ON true
+        {_GONE}
     """
 
 
@@ -150,10 +155,14 @@ _PLACE = text("""
     FROM unnest(CAST(:customers AS text[]), CAST(:features AS text[])) AS q (customer, feature)
     ON CONFLICT DO NOTHING
 """)
-_GENERATIONS = text("""
-    SELECT a.customer_id, a.feature, a.generation, a.reserved::text
+_GENERATIONS = text(f"""
+    SELECT a.customer_id, a.feature, a.generation,
+        (a.reserved - coalesce(gone.expired, 0) - coalesce(gone.settled, 0))::text
     FROM unnest(CAST(:customers AS text[]), CAST(:features AS text[])) AS q (customer, feature)
     JOIN allowances a ON a.customer_id = q.customer AND a.feature = q.feature
+    JOIN customers c ON c.environment_id = a.environment_id AND c.id = a.customer_id
+    LEFT JOIN test_clocks t ON t.environment_id = c.environment_id AND t.id = c.test_clock_id
+    {_GONE}
 """)
 _LOCK = text("""
     SELECT generation, seen::text, reserved::text, announced FROM allowances
@@ -217,9 +226,11 @@ async def place(
 async def generations(
     connection: AsyncConnection, asked: Iterable[Asked]
 ) -> dict[Asked, tuple[int, Fraction]]:
-    """The generation of each row that there is, and what is reserved on it."""
+    """The generation of each row that there is, and what is reserved on it for calls that are under way: what holds were
+    settled with is in what was used, as the same snapshot has it.
+    """
     pairs = [(each.customer, each.feature) for each in asked]
-    rows = await connection.execute(_GENERATIONS, _columns(pairs))
+    rows = await connection.execute(_GENERATIONS, {**_columns(pairs), "now": datetime.now(UTC)})
     return {Asked(row[0], row[1]): (row[2], Fraction(row[3])) for row in rows}
 
 

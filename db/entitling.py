@@ -46,6 +46,7 @@ from domain.subscription import Subscription
 from domain.tallies import Tally, is_one_sum
 
 TOPIC = "entitlement.changed"
+KEPT_AT_ONCE = 10  # rows: holds on them wait for so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +95,11 @@ async def refresh(
             await place(connection, environment, [(e.customer, e.feature) for e in seen.missing])
         seen = await _look(database, environment, asked)
     found: dict[Asked, Found] = {}
-    async with database.transaction(environment) as connection:
-        for each, computed in sorted(seen.computed.items(), key=lambda one: one[0]):
-            generation, reserved = seen.known[each]
-            held = await _keep(connection, environment, seen.people, each, computed, generation)
-            customer = seen.people[each.customer].customer
-            found[each] = Found(
-                id=customer.id,
-                key=customer.key,
-                generation=generation,
-                is_fresh=held is not None,
-                type=computed.type,
-                allowance=computed.allowance,
-                reserved=reserved if held is None else held,
-            )
+    ordered = sorted(seen.computed)
+    for first in range(0, len(ordered), KEPT_AT_ONCE):
+        async with database.transaction(environment) as connection:
+            for each in ordered[first : first + KEPT_AT_ONCE]:
+                found[each] = await _keep(connection, environment, seen, each)
     return found
 
 
@@ -186,32 +178,44 @@ async def _compute_all(
     return people, computed
 
 
-async def _keep(
+async def _keep(connection: AsyncConnection, environment: str, seen: _Seen, asked: Asked) -> Found:
+    """What was computed, kept if it is still true."""
+    customer, computed = seen.people[asked.customer].customer, seen.computed[asked]
+    generation, reserved = seen.known[asked]
+    return Found(
+        id=customer.id,
+        key=customer.key,
+        generation=generation,
+        is_fresh=await _is_kept(connection, environment, customer, asked, computed, generation),
+        type=computed.type,
+        allowance=computed.allowance,
+        reserved=reserved,
+    )
+
+
+async def _is_kept(
     connection: AsyncConnection,
     environment: str,
-    people: Mapping[str, Circumstances],
+    customer: CustomerRow,
     asked: Asked,
     computed: Computed,
     generation: int,
-) -> Fraction | None:
-    """Keep what was computed, if it is still true, and announce it where it is another answer; what is reserved by now.
-    None where it was not kept.
-    """
+) -> bool:
+    """Keep what was computed, if it is still true, and announce it where it is another answer; whether it was kept."""
     locked = await lock_allowance(connection, asked)
     if locked is None or locked.generation != generation:
-        return None
+        return False
     if locked.seen is not None and computed.seen.is_behind(locked.seen):
-        return None
+        return False
     on = Claimed("feature", asked.customer, asked.feature)
     left = await give_back_what_is_counted(connection, on, computed.seen)
     reserved = locked.reserved if left is None else left
     answer = answer_document(at_present(computed.allowance, reserved))
     await keep_allowance(connection, asked, computed, answer)
     if locked.announced is not None and differs(locked.announced, answer):
-        customer = people[asked.customer].customer
         body = {"customer": customer.key, "feature": asked.feature, "type": computed.type, **answer}
         await announce(connection, environment, TOPIC, customer.id, computed.at, body)
-    return reserved
+    return True
 
 
 async def _plan_of(connection: AsyncConnection, subscription: Subscription) -> Plan:

@@ -11,6 +11,7 @@ from db.tenants import Environment
 from tests.api.asking import Asking
 from tests.api.test_holds import pumped, refused
 from tests.billing_world import PRO, World, open_world
+from tests.db.test_wallets import at
 
 FEATURES: tuple[dict[str, object], ...] = (
     {"key": "tokens", "type": "metered", "meter": "tokens"},
@@ -92,12 +93,24 @@ async def test_usage_beside_holds_counts_at_once(asking: Asking) -> None:
     assert (await asking.post("holds", hold("10")))["available"] == "0"
 
 
+async def test_a_hold_that_has_expired_is_not_in_what_is_computed(
+    asking: Asking, world: World
+) -> None:
+    """Whether or not anybody has noticed its end."""
+    await asking.post("holds", hold("60", expires_in=60))
+    await at(world, "2026-01-01T01:00:00Z")
+    await world.rows("UPDATE allowances SET stale = true, generation = generation + 1 RETURNING 1")
+    assert await left(asking) == "100"
+
+
 async def test_usage_behind_a_settled_hold_counts_each_once(asking: Asking) -> None:
     """What was settled is in what was used as soon as the news is added to it, and claims nothing beside that."""
     held = await asking.post("holds", hold("60"))
     await asking.post(f"holds/{held['id']}/settle", {"quantity": "25"})
     await asking.send([{"id": "e1", "event_name": "llm", "customer": "acme", "properties": {"tokens": "30"}}])  # fmt: skip
     assert await left(asking) == "45"
+    every = (await asking.get("customers/acme/entitlements"))["data"]
+    assert [each["remaining"] for each in every if each["feature"] == "tokens"] == ["45"]
     problem = await refused(asking, "holds", hold("45.5"), 409, "limit_reached")
     assert problem["available"] == "45"
     assert (await asking.post("holds", hold("45")))["available"] == "0"

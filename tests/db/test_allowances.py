@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import allowance_upkeep, allowances, entitling, subscriptions
-from db.allowance_upkeep import due_allowances
+from db import allowances, entitling, subscriptions
+from db.allowance_upkeep import due_allowances, take_news_before
 from db.allowances import Asked, Found, find_allowances
 from db.catalog import add
 from db.customer_entitlements import OverrideRow, put_override
@@ -57,6 +57,8 @@ class World:
             self.acme = await add_customer(connection, self.environment, "acme", clock)
             self.north = await add_customer(connection, self.environment, "north", clock)
             await add_meter(connection, self.environment, TOKENS)
+            # Else the first event would have it made, which waits for whoever reads the log: who computes in some test.
+            await connection.execute(text("SELECT make_usage_partition('2026-01-01')"))
             for feature in (
                 {"key": "tokens", "type": "metered", "meter": "tokens"},
                 {"key": "sso", "type": "boolean"},
@@ -127,7 +129,8 @@ async def test_a_row_is_fresh_and_what_came_since_is_added_to_it(world: World) -
     assert (await world.refresh()).allowance.used == F("22.5")
 
 
-async def test_what_is_no_sum_is_fresh_until_events_come(world: World) -> None:
+async def add_peak(world: World) -> None:
+    """A feature whose limit is on a maximum, which is no sum."""
     async with world.database.transaction(world.environment) as connection:
         await add_meter(
             connection, world.environment, {**TOKENS, "key": "peak", "aggregation": "max"}
@@ -136,6 +139,10 @@ async def test_what_is_no_sum_is_fresh_until_events_come(world: World) -> None:
         await add(connection, world.environment, "features", new_id("fea"), feature)
         given = OverrideRow("peak", {**CALLS, "feature": "peak"}, "promised", "key:a", TENTH, None)
         await put_override(connection, world.environment, world.acme, given)
+
+
+async def test_what_is_no_sum_is_fresh_until_events_come(world: World) -> None:
+    await add_peak(world)
     await world.refresh("peak")
     assert (await world.find("peak")).is_fresh
     await world.use("e1")
@@ -162,12 +169,12 @@ async def test_news_waits_for_the_sums_that_are_read_with_it(world: World) -> No
     await world.refresh()
     await world.use("e1")
     async with world.database.transaction(world.environment) as connection:
-        await _take_all_news(connection, world.environment)
+        await take_all_news(connection, world.environment)
     kept = await world.find()
     assert (kept.is_fresh, kept.allowance.used) == (True, F(10))
     assert await world.keep_up() == 1
     async with world.database.transaction(world.environment) as connection:
-        await _take_all_news(connection, world.environment)
+        await take_all_news(connection, world.environment)
         left = text("SELECT count(*) FROM usage_news")
         assert (await connection.execute(left)).scalar_one() == 0
     assert (await world.find()).allowance.used == 10
@@ -187,7 +194,7 @@ async def test_who_computes_longer_than_the_next_keeps_nothing(
             quick.setattr(entitling, "_compute_all", computing)
             await world.refresh()
         async with world.database.transaction(world.environment) as connection:
-            await _take_all_news(connection, world.environment)
+            await take_all_news(connection, world.environment)
         return computed
 
     with monkeypatch.context() as patched:
@@ -235,7 +242,7 @@ async def test_who_computes_while_the_news_is_taken_keeps_nothing(
         computed = await computing(*asked)  # type: ignore[arg-type]  # passed on as they came
         await world.use("e1")
         async with world.database.transaction(world.environment) as connection:
-            await _take_all_news(connection, world.environment)
+            await take_all_news(connection, world.environment)
         return computed
 
     monkeypatch.setattr(entitling, "_compute_all", slowly)
@@ -362,9 +369,6 @@ async def test_a_check_probes_indexes_alone(world: World) -> None:
     assert str(plan).count("usage_news_pkey") == 1
 
 
-async def _take_all_news(connection: AsyncConnection, environment: str) -> None:
+async def take_all_news(connection: AsyncConnection, environment: str) -> None:
     """As the pump does once the transactions that run now have ended."""
-    bound = await all_seen(connection)
-    await connection.execute(
-        allowance_upkeep._TAKE_NEWS, {"environment": environment, "horizon": str(bound)}
-    )
+    await take_news_before(connection, environment, await all_seen(connection))
