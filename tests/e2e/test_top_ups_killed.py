@@ -49,11 +49,11 @@ PLACES = (
     "TopUpWorkflow decides CollectionWorkflow",
     "CollectionWorkflow decides attempt_payment",
     "before attempt_payment",
-    "attempt_payment writes 1",  # the attempt
-    "attempt_payment writes 2",  # how the provider knows the customer
+    "attempt_payment writes 2",  # the attempt: before that it has looked for an earlier one
+    "attempt_payment writes 3",  # how the provider knows the customer
     "attempt_payment asks",
     "attempt_payment was answered",
-    "attempt_payment writes 3",  # the answer, and with it the grant
+    "attempt_payment writes 4",  # the answer, and with it the grant
     "after attempt_payment",
     "CollectionWorkflow decides to end",
     "TopUpWorkflow decides to end",
