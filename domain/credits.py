@@ -253,16 +253,16 @@ def check_void(balance: GrantBalance, at: datetime) -> None:
 
 
 def in_burn_order(balances: Iterable[GrantBalance]) -> list[GrantBalance]:
-    """Lowest priority number first, then earliest expiry, promotional before prepaid, oldest. Of one instant, the one
-    that was made first, as they are given: so its id says, too, but not where a scenario's keys are its ids.
+    """Lowest priority number first, then earliest expiry, promotional before prepaid, oldest. Of one instant by the key,
+    which users know it by in a scenario and over the API alike; where nobody gave one it is the id.
     """
     return sorted(balances, key=lambda balance: _burn_rank(balance.grant))
 
 
-def _burn_rank(grant: Grant) -> tuple[int, datetime, bool, datetime]:
+def _burn_rank(grant: Grant) -> tuple[int, datetime, bool, datetime, str, str]:
     expires_at = grant.expires_at or NEVER
     is_prepaid = grant.kind == "prepaid"
-    return grant.priority, expires_at, is_prepaid, grant.granted_at
+    return grant.priority, expires_at, is_prepaid, grant.granted_at, grant.key, grant.id
 
 
 def _read_rate(fields: Fields) -> Fraction | None:

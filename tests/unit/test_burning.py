@@ -34,8 +34,8 @@ def note(name: str, amount: str, on: int) -> CreditNoteBalance:
 
 def test_the_burn_order() -> None:
     grants = [
-        grant("5-made-first", "1", "prepaid"),
-        grant("5-made-after-it", "1", "prepaid"),
+        grant("5-key-b", "1", "prepaid"),
+        grant("5-key-a", "1", "prepaid"),
         grant("4-newer", "1", "prepaid", granted_at=day(2)),
         grant("3-promotional", "1", granted_at=day(9)),
         grant("2-expires", "1", "prepaid", expires_at=MAR),
@@ -46,8 +46,8 @@ def test_the_burn_order() -> None:
         "1-priority",
         "2-expires",
         "3-promotional",
-        "5-made-first",
-        "5-made-after-it",
+        "5-key-a",
+        "5-key-b",
         "4-newer",
     ]
 
