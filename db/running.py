@@ -126,7 +126,7 @@ _SUM_UP = text(f"""
     RETURNING w.customer_id, w.currency, w.watermark::text
 """)
 _SUM_AGAIN = text(f"""
-    UPDATE wallets w SET {_SUM} WHERE w.customer_id = :customer AND w.currency = :currency
+    UPDATE wallets w SET {_SUM}, overdraft_minor = :overdraft WHERE w.customer_id = :customer AND w.currency = :currency
 """)
 _LIVING = text("""
     SELECT DISTINCT p.customer, p.currency, s.plan_key, s.plan_version
@@ -162,7 +162,8 @@ async def note_step(
     connection: AsyncConnection, subscription: Subscription, billed: Money, cut_off: int | None
 ) -> None:
     """A step of a life was taken, which billed so much usage: that runs up no longer, and the rest is to be rated anew.
-    Where it closed windows, it is looked for what has reached these since `cut_off`.
+    Where it closed windows, it is looked for what has reached these since `cut_off`. How far holds may go below zero is
+    what the plans say that live from now on: a plan that is over covers no hold, and one that begins covers the first.
     """
     row = {
         "subscription": subscription.id,
@@ -173,9 +174,11 @@ async def note_step(
         "cut_off": None if cut_off is None else str(cut_off),
     }
     who = {"customer": subscription.billed_to, "currency": subscription.currency}
-    await connection.execute(_LOCK, who)  # the wallet first, as whoever rates does
+    wallet = (await connection.execute(_LOCK, who)).one_or_none()  # first, as whoever rates does
     await connection.execute(_LIVED, row)
-    await connection.execute(_SUM_AGAIN, who)
+    if wallet is not None:
+        most = await overdraft_of(connection, Payer(who["customer"], who["currency"]))
+        await connection.execute(_SUM_AGAIN, who | {"overdraft": most.minor})
 
 
 async def payers_waiting(connection: AsyncConnection, limit: int) -> Sequence[Payer]:

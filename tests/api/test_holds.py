@@ -16,7 +16,7 @@ from domain.commands import Cancel
 from domain.reading import written
 from tests.api.asking import Asking
 from tests.api.conftest import Desk
-from tests.billing_world import JANUARY, World, open_world
+from tests.billing_world import JANUARY, PRO, World, open_world
 from tests.db.test_wallets_crossed import charged
 
 TAKEN = JANUARY + timedelta(days=3)
@@ -80,6 +80,23 @@ async def test_credit_is_held_until_there_is_none(asking: Asking) -> None:
     assert (await wallet(asking))["available"] == "0.6"
     open_ones = await asking.get("holds", customer="acme", status="open")
     assert [each["amount"] for each in open_ones["data"]] == ["0.4"]
+
+
+async def test_a_plan_lets_holds_go_below_zero_while_it_lives(
+    database: Database, environment: Environment, client: httpx.AsyncClient
+) -> None:
+    """From its beginning and to its end at once, before anything is rated again."""
+    world = await open_world(database, environment, {**PRO, "overdraft": "2.00"})
+    await world.grant(100)
+    asking = Asking(client)
+    await refused(asking, "holds", hold("1.01"), 402, "insufficient_credit")
+    await world.begin()  # its first invoice burns what was granted
+    held = await asking.post("holds", hold("2"))
+    assert held["available"] == "-2"
+    await refused(asking, "holds", hold("0.01"), 402, "insufficient_credit")
+    await asking.post(f"holds/{held['id']}/release", {})
+    await world.ask(Cancel("immediately", "none"), ENDED)
+    await refused(asking, "holds", hold("0.01"), 402, "insufficient_credit")
 
 
 async def test_what_is_settled_stays_reserved_until_it_runs_up(
