@@ -1,7 +1,7 @@
 """What is wrong with one holds up no other: it is logged, and whoever comes by again tries again."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 from temporalio import activity
@@ -29,9 +29,11 @@ async def in_parts(
 ) -> None:
     """All of them at once or, where that goes wrong, one by one."""
     if len(those) > 1:
-        with suppress(Exception):
+        try:
             await work(those)
             return
+        except Exception:
+            activity.logger.warning("%d at once did not go: one by one", len(those), exc_info=True)
     for each in those:
         with apart(fault(each)):
             await work([each])

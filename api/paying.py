@@ -193,7 +193,7 @@ async def _top_up_document(
     connection: AsyncConnection, asked: TopUp, collection: Collection
 ) -> Document:
     shown = documents.invoice(await find_invoice(connection, collection.invoice))
-    status, kept = collection.status, await find_top_up(connection, asked.request)
+    status, kept = shown["status"], await find_top_up(connection, asked.request)
     grant = bonus = None
     if kept is not None and status == "paid":
         grant = documents.grant(await find_grant(connection, kept.grant))
@@ -203,7 +203,7 @@ async def _top_up_document(
     attempt = await latest_attempt(connection, collection.invoice)
     code = None if attempt is None or status != "void" else attempt.failure_code
     payment = attempt and documents.payment(attempt)
-    told = {"status": shown["status"], "invoice": shown, "grant": grant, "bonus": bonus}
+    told = {"status": status, "invoice": shown, "grant": grant, "bonus": bonus}
     return {"request": asked.request, **told, "payment": payment, "failure_code": code}
 
 
