@@ -22,34 +22,45 @@ LOOK_SECONDS = 0.1
 
 
 @asynccontextmanager
-async def standing(fill: Callable[[Database], Awaitable[str]]) -> AsyncIterator[tuple[int, str]]:
-    """The port of the API while the block runs, and the API key that `fill` makes beside what is to be measured."""
+async def migrated(*, durable: bool) -> AsyncIterator[tuple[Database, Postgres]]:
+    """A server of our own while the block runs, with a database of this build in it."""
     with TemporaryDirectory(prefix="weir-bench-") as directory:
-        async with Postgres(Path(directory), durable=True) as server:
+        async with Postgres(Path(directory), durable=durable) as server:
             await asyncio.to_thread(migrate.upgrade, server.owner_url, server.app_url)
             database = Database(server.app_url)
             try:
-                key = await fill(database)
+                yield database, server
             finally:
                 await database.close()
-            async with await psycopg.AsyncConnection.connect(
-                server.owner_url, autocommit=True
-            ) as owner:
-                await owner.execute("VACUUM ANALYZE")  # as a server in use does by itself
-            port = free_port()
-            served = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bench._yardsticks",
-                str(port),
-                env={**os.environ, "DATABASE_URL": server.app_url},
-            )
-            try:
-                await _ready(port)
-                yield port, key
-            finally:
-                served.terminate()
-                await served.wait()
+
+
+async def vacuum(server: Postgres) -> None:
+    """What a server in use does by itself after a while."""
+    owner = await psycopg.AsyncConnection.connect(server.owner_url, autocommit=True)
+    async with owner:
+        await owner.execute("VACUUM ANALYZE")
+
+
+@asynccontextmanager
+async def standing(fill: Callable[[Database], Awaitable[str]]) -> AsyncIterator[tuple[int, str]]:
+    """The port of the API while the block runs, and the API key that `fill` makes beside what is to be measured."""
+    async with migrated(durable=True) as (database, server):
+        key = await fill(database)
+        await vacuum(server)
+        port = free_port()
+        served = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bench._yardsticks",
+            str(port),
+            env={**os.environ, "DATABASE_URL": server.app_url},
+        )
+        try:
+            await _ready(port)
+            yield port, key
+        finally:
+            served.terminate()
+            await served.wait()
 
 
 async def in_turns(

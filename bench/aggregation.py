@@ -6,16 +6,12 @@ Both fall into the same minutes and have the same distinct values, so what is me
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.stack.postgres import Postgres
-from db import migrate
+from bench._stand import migrated, vacuum
 from db.catalog import add
 from db.customers import CustomerFacts, add_customer
 from db.ids import new_id
@@ -83,20 +79,14 @@ def measure() -> Iterator[str]:
 
 
 async def _measure() -> list[str]:
-    with TemporaryDirectory(prefix="weir-bench-") as directory:
-        async with Postgres(Path(directory), durable=False) as server:
-            await asyncio.to_thread(migrate.upgrade, server.owner_url, server.app_url)
-            database = Database(server.app_url)
-            try:
-                environment = await _environment(database)
-                few = await _customer(database, environment, EVENTS)
-                many = await _customer(database, environment, TIMES * EVENTS)
-                await wait_for_horizon(database)
-                await pump_once(database, environment)
-                await asyncio.to_thread(_vacuum, server.owner_url)
-                return [await _compared(database, environment, name, few, many) for name in METERS]
-            finally:
-                await database.close()
+    async with migrated(durable=False) as (database, server):
+        environment = await _environment(database)
+        few = await _customer(database, environment, EVENTS)
+        many = await _customer(database, environment, TIMES * EVENTS)
+        await wait_for_horizon(database)
+        await pump_once(database, environment)
+        await vacuum(server)
+        return [await _compared(database, environment, name, few, many) for name in METERS]
 
 
 async def _environment(database: Database) -> str:
@@ -121,12 +111,6 @@ async def _customer(database: Database, environment: str, number: int) -> str:
         async with database.transaction(environment) as connection:
             await connection.execute(ADD_EVENTS, asked | bounds)
     return customer
-
-
-def _vacuum(owner_url: str) -> None:
-    """What the server does by itself after a while."""
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
 
 
 async def _compared(database: Database, environment: str, name: str, few: str, many: str) -> str:

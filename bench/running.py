@@ -9,18 +9,14 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-import psycopg
 from sqlalchemy import text
 
 from activities.billing import BillingSteps
 from activities.steps import Begin, EndPeriod
-from cli.stack.postgres import Postgres
-from db import migrate
+from bench._stand import migrated, vacuum
 from db.catalog import add
 from db.customers import CustomerFacts, add_customer
 from db.ids import new_id
@@ -77,18 +73,12 @@ def measure() -> Iterator[str]:
 
 
 async def _measure() -> list[str]:
-    with TemporaryDirectory(prefix="weir-bench-") as directory:
-        async with Postgres(Path(directory), durable=False) as server:
-            await asyncio.to_thread(migrate.upgrade, server.owner_url, server.app_url)
-            database = Database(server.app_url)
-            try:
-                environment = await _environment(database)
-                young = await _lived(database, environment, FEW)
-                old = await _lived(database, environment, MANY)
-                await asyncio.to_thread(_vacuum, server.owner_url)
-                return [await _compared(database, environment, young, old)]
-            finally:
-                await database.close()
+    async with migrated(durable=False) as (database, server):
+        environment = await _environment(database)
+        young = await _lived(database, environment, FEW)
+        old = await _lived(database, environment, MANY)
+        await vacuum(server)
+        return [await _compared(database, environment, young, old)]
 
 
 async def _environment(database: Database) -> str:
@@ -148,12 +138,6 @@ async def _use(
     stop = end - timedelta(seconds=1)
     async with database.transaction(environment) as connection:
         await connection.execute(ADD_EVENTS, asked | {"start": start, "stop": stop})
-
-
-def _vacuum(owner_url: str) -> None:
-    """What the server does by itself after a while."""
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
 
 
 async def _compared(database: Database, environment: str, young: Life, old: Life) -> str:
