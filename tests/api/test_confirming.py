@@ -1,5 +1,7 @@
 """Top-ups that the customer has to confirm: told at once, granted once it has."""
 
+from typing import Any
+
 import pytest
 from fastapi import FastAPI
 
@@ -24,7 +26,7 @@ async def test_who_asks_for_a_top_up_learns_at_once_that_it_is_to_be_confirmed(
     environment: Environment,
     path: str,
 ) -> None:
-    async def asked() -> tuple[int, dict[str, object]]:
+    async def asked() -> tuple[int, dict[str, Any]]:
         named = {"Idempotency-Key": "a top-up"}
         response = await shop.client.post(f"/v1/{path}", json=TOP_UP, headers=named)
         return response.status_code, response.json()
@@ -34,14 +36,14 @@ async def test_who_asks_for_a_top_up_learns_at_once_that_it_is_to_be_confirmed(
     await sandbox.script(customer["id"], ["requires_action"])
     status, told = await asked()
     assert (status, told["status"], told["grant"]) == (202, "open", None)
-    (payment,) = await shop.listed(f"payments?invoice={told['invoice']['number']}")  # type: ignore[index]  # a document
+    (payment,) = await shop.listed(f"payments?invoice={told['invoice']['number']}")
     assert told["payment"] == payment
     assert payment["status"] == "requires_action"
     assert await asked() == (status, told)
 
     await sandbox.authenticate(payment["provider_id"])
     async with database.transaction(environment.id) as connection:
-        collection = await find_collection(connection, told["invoice"]["id"])  # type: ignore[index]  # the same
+        collection = await find_collection(connection, told["invoice"]["id"])
     await app.state.connections.lives.changed(collection)
     await app.state.connections.lives.advance(f"collect:{collection.invoice}")
     status, told = await asked()
